@@ -1,0 +1,74 @@
+"""A diagnosis as one JSON document; docs/json.md describes it."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import thalweg
+from thalweg.finding import Diagnosis, Evidence, Finding, Verdict
+from thalweg.record import Record
+
+SCHEMA = 1
+"""Raised whenever a program that reads the document would misread a newer one; keys are added without."""
+
+
+def document(diagnosis: Diagnosis, record: Record) -> dict[str, Any]:
+    """The diagnosis in plain values; what is not finite is the text `NaN`, `Infinity` or `-Infinity`."""
+    counts = {str(verdict): len(diagnosis.of(verdict)) for verdict in Verdict}
+    run = {key: record.info.get(key) for key in ("name", "started", "source", "step_unit")}
+    events = [
+        {"step": event.step, "kind": event.kind, "detail": event.detail}
+        for event in record.events
+        if event.kind != "epoch"
+    ]
+    plain: dict[str, Any] = _plain(
+        {
+            "schema": SCHEMA,
+            "thalweg": thalweg.__version__,
+            "answer": diagnosis.answer,
+            "exit_code": diagnosis.exit_code,
+            "verdicts": counts,
+            "run": {**run, "steps": record.last_step, "events": events},
+            "findings": [_finding(finding) for finding in diagnosis],
+        }
+    )
+    return plain
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "title": finding.title,
+        "verdict": str(finding.verdict),
+        "message": finding.message,
+        "step": finding.step,
+        "layer": finding.layer,
+        "series": finding.series,
+        "evidence": {name: _evidence(evidence) for name, evidence in finding.evidence.items()},
+        "remedies": [
+            {"action": remedy.action, "reason": remedy.reason, "safety": str(remedy.safety)}
+            for remedy in finding.remedies
+        ],
+    }
+
+
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    return {
+        "value": evidence.value,
+        "unit": evidence.unit,
+        "usual": evidence.usual,
+        "threshold": evidence.threshold,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """The value with nothing in it that JSON has no word for."""
+    if hasattr(value, "tolist"):  # NumPy's scalars and arrays
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -1,0 +1,34 @@
+"""`thalweg` itself: its help, its version and its commands."""
+
+import click
+
+import thalweg as package
+from thalweg.cli.diagnose import diagnose
+from thalweg.cli.explain import explain
+from thalweg.cli.list import list_runs
+from thalweg.cli.report import report
+from thalweg.cli.run import run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package.__version__, prog_name="thalweg", message="%(prog)s %(version)s")
+def thalweg() -> None:
+    """Are my network's parameters converging, why not, and what should I change?
+
+    \b
+    Examples:
+      thalweg run train.py --epochs 20    watch a Keras script, unchanged
+      thalweg list                        the runs so far
+      thalweg diagnose runs/train         what is wrong, and what to do about it
+      thalweg diagnose history.csv        the same of a log that Keras's CSVLogger wrote
+      thalweg report runs/train           the findings and the curves as one HTML page
+      thalweg explain G002                the manual page of a rule
+
+    \b
+    Exit codes of `diagnose`:
+      0 satisfactory, 1 concern, 2 usage or unreadable, 3 nothing could be assessed
+    """
+
+
+for command in (run, diagnose, report, explain, list_runs):
+    thalweg.add_command(command)

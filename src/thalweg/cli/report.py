@@ -1,0 +1,42 @@
+"""`thalweg report`: the page of a run."""
+
+from pathlib import Path
+
+import click
+
+from thalweg.cli.output import notes
+from thalweg.diagnosis import report as write_report
+from thalweg.errors import UsageError
+from thalweg.store import read
+
+
+@click.command(short_help="Write the findings and curves of a run as an HTML page.")
+@click.argument("source")
+@click.option(
+    "-o",
+    "--output",
+    default="report.html",
+    show_default=True,
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write it.",
+)
+def report(source: str, output: Path) -> None:
+    """Write the findings and curves of a run as one HTML page that needs nothing else.
+
+    SOURCE is a run folder (also while the run goes on) or a CSV log such as Keras's CSVLogger writes.
+
+    \b
+    Examples:
+      thalweg report runs/train
+      thalweg report history.csv -o history.html
+    """
+    record = read(source)
+    if output.exists() and output.samefile(source):
+        raise UsageError(f"{str(output)!r} is the log itself: the report would replace it")
+    notes(record)
+    try:
+        page = write_report(record, output)
+    except OSError as error:
+        raise UsageError(f"cannot write the report to {str(output)!r}: {error.strerror or error}") from error
+    click.echo(f"The report is at {page.absolute()}")

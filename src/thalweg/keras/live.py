@@ -1,0 +1,416 @@
+"""A run while it goes on: the host's side of the seam."""
+
+import atexit
+import math
+import os
+import time
+import weakref
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops, tree
+
+from thalweg.diagnosis import diagnose
+from thalweg.errors import RunFolderError, UnsupportedError
+from thalweg.finding import Verdict
+from thalweg.keras import facts
+from thalweg.keras.blocks import Block, Layout, blocks, series
+from thalweg.keras.feed import Feed
+from thalweg.keras.names import tensor_names
+from thalweg.keras.notices import Notices
+from thalweg.keras.pacer import Pacer
+from thalweg.keras.probe_batch import EXAMPLES, Measurement, ProbeBatch
+from thalweg.keras.seam import Seam
+from thalweg.keras.support import why_not
+from thalweg.keras.tape import Tape
+from thalweg.record import Event, Record
+from thalweg.rules import RULES
+from thalweg.store import Journal, read
+
+_ROWS = 128
+_SECONDS = 1.0
+"""The tape is drained after so many steps or so much time: all that `kill -9` can lose."""
+_TAIL = 16
+"""Drains that the live rules look back on: about 2,000 steps."""
+_SHARE = 0.25
+"""Share of the budget for the live rules, and as much for the probe batch, the costly probes the rest."""
+_LIVE = tuple(rule for rule in RULES if rule.live)
+
+_running: "weakref.WeakSet[LiveRun]" = weakref.WeakSet()
+
+
+class LiveRun:
+    """Records one `fit` from `on_train_begin` until `close`. Nothing that it does can stop the training."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        folder: Path,
+        budget: float | None,
+        overwrite: bool,
+        notices: Notices,
+        params: Mapping[str, Any],
+    ) -> None:
+        self.folder = folder
+        self._model = model
+        self._budget = budget
+        self._notices = notices
+        self._info = facts.run_facts(model, folder.name, dict(params), budget)
+        self._steps_asked = params.get("steps")
+        self._journal: Journal | None = Journal.create(folder, self._info, overwrite=overwrite)
+        notices.began(folder)
+        self._seam: Seam | None = None
+        self._began = time.perf_counter()
+        self._spent = {"probe batch": 0.0, "rules": 0.0}
+        self._last = {"probe batch": 0.0, "rules": 0.0}
+        self._step = self._epoch = self._probed_at = 0
+        self._calls = self._undrained = 0
+        self._within_epoch = False
+        self._norm: float | None = None
+        self._layout: Layout | None = None
+        self._accumulation, self._phase = _accumulation(model.optimizer)
+        self._tail: deque[list[Block]] = deque(maxlen=_TAIL)
+        self._epochs: list[Block] = []
+        self._events: list[Event] = []
+        self._noted_data = False
+        self._probe: ProbeBatch | None = None
+        self._announced_stride = 1
+        self._feed = Feed()
+        per_call = int(getattr(model, "steps_per_execution", 1) or 1)
+        self._per_call = per_call
+        self._pacer = Pacer(budget, max(2, self._accumulation))
+        backend = keras.backend.backend()
+        eager = backend == "torch" or bool(model.run_eagerly)
+        self._tape = Tape(
+            max(_ROWS, 2 * per_call),
+            costly=budget != 0,
+            eager=eager and backend != "jax",
+            functional=backend == "jax",
+        )
+        self._drained_at = self._began
+        _running.add(self)
+        reason = why_not(model) or self._rival()
+        if reason:
+            self._unwatched(reason)
+        else:
+            self._guarded(self._open_seam)
+
+    # Called by Keras's side.
+
+    def event(self, event: Event) -> None:
+        """Put an event on the record, at the step where the run stands unless it names one."""
+        self._events.append(event)
+        self._write(lambda journal: journal.event(event))
+
+    def epoch_begins(self) -> None:
+        """Between epochs time passes that no step took."""
+        self._within_epoch = True
+        self._drained_at = time.perf_counter()
+        self._pacer.resume(self._drained_at)
+
+    def epoch_ended(self, epoch: int, logs: Mapping[str, Any], model: keras.Model) -> None:
+        """Drain the tape, and record the epoch's logs and the probe batch; `epoch` counts from 1."""
+        self._within_epoch = False
+        self._guarded(self._epoch_ended, epoch, logs, model)
+
+    def train_ended(self, model: keras.Model) -> None:
+        """A last look at the probe batch, at the weights that training ends with."""
+        self._guarded(self._measure_probe, model, None, True)
+
+    def close(self, reason: str, message: str = "") -> None:
+        """End the run. Harmless when called twice, and from a `fit` that died."""
+        if self._journal is None and self._seam is None:
+            return
+        self._guarded(self._drain)
+        if self._seam is not None and self._undrained:
+            lost = f"{self._undrained} steps were lost with the one that failed"
+            self.event(Event(self._step, "unwatched", {"reason": lost}))
+        self._close_seam()
+        stopped = reason == "completed" and self._epoch < int(self._info["fit"].get("epochs") or 0)
+        detail = {"reason": "stopped" if stopped else reason, **({"message": message} if message else {})}
+        self.event(Event(self._step, "finished", detail))
+        watch = {"stride": self._pacer.stride * self._per_call, "cost": self._pacer.cost}
+        self._note({"watch": {**self._info["watch"], **watch}})
+        journal, self._journal = self._journal, None
+        _running.discard(self)
+        if journal is None:
+            return
+        journal.close()
+        if self._notices.speaks and self._notices.findings:
+            self._guarded(self._say_findings)
+
+    # Called by the seam.
+
+    def _before_step(self, data: Any, state: tuple[Any, Any] | None) -> Any:
+        return self._guarded(self._look_at_data, data, state, otherwise=data)
+
+    def _after_step(self, first: bool) -> None:
+        self._calls += 1
+        self._undrained += self._per_call
+        now = time.perf_counter()
+        if first:
+            self._pacer.interrupted()
+        if (
+            self._pacer.due(self._calls)
+            or self._undrained > self._tape.rows - self._per_call
+            or now - self._drained_at >= _SECONDS
+        ):
+            self._guarded(self._drain)
+
+    def _failed(self, error: BaseException) -> None:
+        interrupted = isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit)
+        self.close("interrupted" if interrupted else "exception", f"{type(error).__name__}: {error}")
+
+    # The work.
+
+    def _rival(self) -> str | None:
+        if any(run._model is self._model and run._seam is not None for run in _running):
+            return "another Watch is looking at its steps already"
+        return None
+
+    def _open_seam(self) -> None:
+        if self._model.built:
+            self._note(facts.model_facts(self._model))
+        self._seam = Seam(self._model, self._tape, self._before_step, self._after_step, self._failed)
+
+    def _look_at_data(self, data: Any, state: tuple[Any, Any] | None) -> Any:
+        handed = self._feed.through(data)
+        self._tape.measuring = self._tape.costly and self._pacer.measures(self._calls)
+        if self._calls == 0 and self._model.built:
+            self._first_look(state)
+        if not self._feed.open and not self._noted_data:
+            self._note_data()
+        return handed
+
+    def _first_look(self, state: tuple[Any, Any] | None) -> None:
+        batch = self._feed.examples(EXAMPLES)
+        if batch is None or len(tree.flatten(batch[0])[0]) < EXAMPLES:
+            return  # the probe batch is not full yet, and another would not be the same
+        probe = self._probe = ProbeBatch(batch)
+        self._append_measurements(
+            0, self._timed("probe batch", lambda: probe.measure(self._model, *(state or ())))
+        )
+
+    def _note_data(self) -> None:
+        self._noted_data = True
+        self._pacer.begin(self._calls)
+        batch = self._feed.examples()
+        if batch is None:
+            if self._feed.reason:
+                self.event(Event(self._step, "unwatched", {"reason": self._feed.reason}))
+            return
+        if self._probe is None:
+            self._probe = ProbeBatch(batch)
+        width = (
+            self._model.output_shape[-1]
+            if isinstance(getattr(self._model, "output_shape", None), tuple)
+            else None
+        )
+        constant = facts.constant_loss(self._model, batch, width)
+        self._note(
+            {
+                "data": facts.data_facts(batch),
+                "watch": {**self._info["watch"], "probe_examples": self._probe.examples},
+                **({} if constant is None else {"constant_prediction_loss": constant}),
+            }
+        )
+
+    def _drain(self) -> None:
+        seam = self._seam
+        if seam is None:
+            return
+        if seam.broken is not None:
+            raise seam.broken
+        rows = self._tape.read()
+        done = time.perf_counter()
+        if rows is not None:
+            self._step, self._undrained = int(rows.steps[-1]), 0
+            if rows.lost:
+                self.event(
+                    Event(self._step, "unwatched", {"reason": f"{rows.lost} steps passed between two drains"})
+                )
+            layout = self._layout or self._make_layout(seam)
+            found = blocks(rows, layout, None if rows.lost else self._norm)
+            self._norm = float(np.sqrt(np.sum(rows.gradient_norms[-1] ** 2))) if layout.has_update else None
+            self._append(found)
+            self._tail.append(found)
+            if layout.has_loss and rows.steps[0] == 1:
+                self._note({"initial_loss": float(rows.loss[0])})
+        self._pacer.read(self._calls, done)
+        if self._pacer.stride != self._announced_stride:
+            self._announced_stride = self._pacer.stride
+            detail = {"stride": self._pacer.stride * self._per_call, "cost": self._pacer.cost}
+            self.event(Event(self._step, "thinned", detail))
+        if rows is not None:
+            self._look_live()
+        self._drained_at = time.perf_counter()
+        self._pacer.resume(self._drained_at)
+
+    def _look_live(self) -> None:
+        if not self._affordable("rules"):
+            return
+        self._timed("rules", self._check_live)
+
+    def _check_live(self) -> None:
+        parts = [block for drain in self._tail for block in drain]
+        record = Record.of(series([*parts, *self._epochs[-200:]]), self._info, self._events)
+        for rule in _LIVE:
+            finding = rule.check(record)
+            if finding.verdict is Verdict.CONCERN:
+                self._notices.went_wrong(finding, within_epoch=self._within_epoch)
+
+    def _epoch_ended(self, epoch: int, logs: Mapping[str, Any], model: keras.Model) -> None:
+        self._guarded(self._drain)
+        self._pacer.pause(time.perf_counter())
+        self._epoch = epoch
+        if self._feed.open:
+            self._feed.close()
+        if not self._noted_data:
+            self._note_data()
+        if self._seam is None:
+            self._step = max(epoch * int(self._steps_asked or 1), self._step + 1)
+        measured = [
+            (f"validation_{key[4:]}" if key.startswith("val_") else f"epoch_{key}", _unit(key), float(value))
+            for key, value in logs.items()
+            if _is_number(value)
+        ]
+        self._append_measurements(self._step, measured)
+        self.event(Event(self._step, "epoch", {"epoch": epoch}))
+        self._measure_probe(model, epoch, False)
+        self._look_live()
+
+    def _measure_probe(self, model: keras.Model, epoch: int | None, final: bool) -> None:
+        if self._probe is None or self._probed_at == self._step or self._step == 0:
+            return
+        if not (final or epoch == 1 or self._affordable("probe batch")):
+            return
+        probe = self._probe
+        self._probed_at = self._step
+        self._append_measurements(self._step, self._timed("probe batch", lambda: probe.measure(model)))
+
+    def _make_layout(self, seam: Seam) -> Layout:
+        if "tensors" not in self._info:
+            self._note(facts.model_facts(self._model))
+        layout = self._layout = Layout(
+            [name for name, _ in tensor_names(self._model, seam.parameters)],
+            self._tape.has_loss,
+            self._tape.has_update,
+            self._tape.has_rate,
+            self._accumulation,
+            self._phase,
+        )
+        if seam.unconnected:
+            names = [name for name, _ in tensor_names(self._model, seam.unconnected)]
+            tensors = [
+                {**t, **({"unconnected": True} if t["name"] in names else {})} for t in self._info["tensors"]
+            ]
+            self._note({"tensors": tensors})
+        return layout
+
+    def _say_findings(self) -> None:
+        record = read(self.folder)
+        self._notices.ended(diagnose(record), record, self.folder)
+
+    # Writing, and never stopping the training.
+
+    def _append_measurements(self, step: int, measured: list[Measurement]) -> None:
+        if not measured:
+            return
+        columns = tuple((name, unit) for name, unit, _ in measured)
+        values = np.array([[value for _, _, value in measured]], np.float64)
+        block = Block(columns, np.array([step], np.int64), values)
+        self._epochs.append(block)
+        self._append([block])
+
+    def _append(self, found: list[Block]) -> None:
+        for block in found:
+            self._write(lambda journal, block=block: journal.append(block.columns, block.steps, block.values))
+
+    def _note(self, facts_found: Mapping[str, Any]) -> None:
+        self._info |= facts_found
+        self._write(lambda journal: journal.update_info(facts_found))
+
+    def _write(self, action: Any) -> None:
+        if self._journal is None:
+            return
+        try:
+            action(self._journal)
+        except RunFolderError as error:
+            self._journal = None
+            self._close_seam()
+            self._notices.line(
+                f"from step {self._step:,} on nothing is recorded, training goes on unwatched: {error}",
+                within_epoch=self._within_epoch,
+            )
+
+    def _unwatched(self, reason: str) -> None:
+        self.event(Event(self._step, "unwatched", {"reason": reason}))
+        self._notices.line(f"steps are not watched, only epochs: {reason}", within_epoch=self._within_epoch)
+
+    def _close_seam(self) -> None:
+        seam, self._seam = self._seam, None
+        if seam is not None:
+            seam.close()
+
+    def _guarded(self, action: Any, *args: Any, otherwise: Any = None) -> Any:
+        """A bug of ours ends the watching, not the training (with THALWEG_RAISE set, in tests, it raises)."""
+        try:
+            return action(*args)
+        except UnsupportedError as error:
+            self._close_seam()
+            self._unwatched(str(error))
+        except Exception as error:
+            if os.environ.get("THALWEG_RAISE"):
+                raise
+            self._close_seam()
+            self._unwatched(f"Thalweg failed ({type(error).__name__}: {error}), which is a bug of Thalweg's")
+        return otherwise
+
+    def _timed(self, what: str, action: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return action()
+        finally:
+            # The first time compiles, warms caches, and says nothing about the next.
+            first, self._last[what] = self._last[what] == 0.0, time.perf_counter() - began
+            self._spent[what] += 0.0 if first else self._last[what]
+
+    def _affordable(self, what: str) -> bool:
+        if self._budget is None:
+            return True
+        elapsed = time.perf_counter() - self._began
+        return (
+            self._spent[what] == 0.0
+            or self._spent[what] + self._last[what] <= _SHARE * self._budget * elapsed
+        )
+
+
+@atexit.register
+def _close_all() -> None:
+    for run in list(_running):
+        run.close("interrupted", "the interpreter ended")
+
+
+def _accumulation(optimizer: Any) -> tuple[int, int]:
+    """How many gradients the optimizer adds up to one update, and how many it has now."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    every = getattr(inner, "gradient_accumulation_steps", None) or 1
+    return every, int(ops.convert_to_numpy(inner._iterations)) % every if every > 1 else 0
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return math.isfinite(float(value)) or True
+    except (TypeError, ValueError):
+        return False
+
+
+def _unit(key: str) -> str:
+    plain = key.removeprefix("val_")
+    if plain == "loss" or plain.endswith("_loss"):
+        return "loss"
+    return "fraction" if "accuracy" in plain or plain == "acc" else "1"

@@ -1,0 +1,54 @@
+"""What Thalweg says on the terminal: a line before a run, a line when it goes wrong, findings after.
+
+Keras's progress bar stays the only one. All of it goes to standard error: standard output is the script's.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from thalweg.finding import Diagnosis, Finding
+from thalweg.record import Record
+from thalweg.render import DiagnosisView, finding_line, terminal
+
+
+class Notices:
+    """Says nothing unless it `speaks`; each thing once."""
+
+    def __init__(self, speaks: bool, *, findings: bool = True) -> None:
+        self.speaks, self.findings = speaks, findings
+        self._console = terminal(sys.stderr)
+        self._said: set[str] = set()
+
+    @classmethod
+    def chosen(cls, quiet: bool | None, verbose: Any) -> "Notices":
+        """As asked for; by default speaking where standard error is a terminal and `fit` is not silent."""
+        return cls(sys.stderr.isatty() and verbose != 0 if quiet is None else not quiet)
+
+    def began(self, folder: Path) -> None:
+        """The line before."""
+        self._say(f"thalweg: watching; the run is kept in {folder}")
+
+    def line(self, text: str, *, within_epoch: bool = False) -> None:
+        """One line, once, such as why some steps are not watched."""
+        if text not in self._said:
+            self._said.add(text)
+            self._say(f"thalweg: {text}", within_epoch)
+
+    def went_wrong(self, finding: Finding, *, within_epoch: bool) -> None:
+        """The line at the moment when something goes wrong, once for each rule."""
+        if finding.code not in self._said:
+            self._said.add(finding.code)
+            self._say(finding_line(finding), within_epoch)
+
+    def ended(self, diagnosis: Diagnosis, record: Record, folder: Path) -> None:
+        """The findings after."""
+        if self.speaks:
+            self._console.print()
+            self._console.print(DiagnosisView(diagnosis, record, str(folder)))
+
+    def _say(self, text: Any, within_epoch: bool = False) -> None:
+        if self.speaks:
+            if within_epoch and sys.stdout.isatty():  # leave the progress bar's line
+                self._console.print()
+            self._console.print(text, soft_wrap=True)

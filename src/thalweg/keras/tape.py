@@ -1,0 +1,234 @@
+"""The tape: a ring buffer on the device that the compiled step writes one row to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from thalweg.keras import probes
+from thalweg.keras.probes import Tensor
+
+_HEAD = 3  # loss, learning rate, entries that are not finite
+_COSTLY_HEAD = 2  # measured or not, inner product with the previous gradient
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a drain brings, for n optimizer steps and T trainable tensors, float64.
+
+    Vectors (n,): `steps` from 1, `loss`, `learning_rate`, `nonfinite_gradients`; matrices (n, T):
+    `gradient_norms`. `costly` is where the costly probes were measured: the rows' indices (m,), with
+    `gradient_products` (m,), `update_norms`, `parameter_norms` and `zero_fractions` (m, T); `fresh` (m,) says
+    where the product is with the gradient of the step just before, not of an older one.
+    `lost` steps came and went between two drains.
+    """
+
+    steps: NDArray[np.int64]
+    loss: NDArray[np.float64]
+    learning_rate: NDArray[np.float64]
+    nonfinite_gradients: NDArray[np.float64]
+    gradient_norms: NDArray[np.float64]
+    costly: NDArray[np.int64]
+    gradient_products: NDArray[np.float64]
+    fresh: NDArray[np.bool_]
+    update_norms: NDArray[np.float64]
+    parameter_norms: NDArray[np.float64]
+    zero_fractions: NDArray[np.float64]
+    lost: int
+
+
+@dataclass
+class _Step:
+    """One step on its way through `before_update`, `after_update` and `write`, as tensors of its trace."""
+
+    gradients: Sequence[Tensor]
+    product: Tensor | None
+    before: Sequence[Tensor]
+    learning_rate: Tensor | None
+    after: Sequence[Tensor] = ()
+
+
+class Tape:
+    """A ring of rows, a count of the steps, and at most one gradient-sized buffer.
+
+    The buffer keeps the gradient of the step before, for the cosine; where steps run eagerly it lends itself
+    as the copy of the parameters during the update. Without `costly` there is none, and no costly column.
+
+    All of it are `keras.Variable`s; a backend whose steps are functions passes their values through
+    (`functional`: `values` holds them between steps). A row is written with a mask, not at an index: an index
+    leaves the device.
+
+    `measuring` says whether the step that runs, or is traced, has the costly probes in it. It is decided on
+    the host: a branch inside the compiled step would copy gradients and parameters for it at every step.
+    """
+
+    def __init__(self, rows: int, *, costly: bool, eager: bool, functional: bool) -> None:
+        self.rows = rows
+        self.costly = costly
+        self.tensors = -1
+        self.has_loss = self.has_update = self.has_rate = False
+        self.values: list[Tensor] = []
+        self.eager = eager
+        self.functional = functional
+        self.measuring = costly
+        self._drained = 0
+        self._measured_last = False
+        self._step: _Step | None = None
+
+    @property
+    def built(self) -> bool:
+        """Whether the variables are there: they are made when the first step is seen, or traced."""
+        return self.tensors >= 0
+
+    def build(self, shapes: Sequence[Sequence[int]]) -> None:
+        """Make the variables for trainable tensors of these shapes."""
+        self.tensors = len(shapes)
+        width = _HEAD + self.tensors + (_COSTLY_HEAD + 3 * self.tensors if self.costly else 0)
+        self._ring = _variable((self.rows, width), "float32")
+        self._count = _variable((), "int32")
+        self._previous = [_variable(shape, "float32") for shape in shapes] if self.costly else []
+        if self.functional:
+            self.values = [variable.value for variable in self.variables]
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """Everything the tape keeps on the device."""
+        return [self._ring, self._count, *self._previous]
+
+    # Inside the compiled step.
+
+    def before_update(
+        self,
+        gradients: Sequence[Tensor | None],
+        parameters: Sequence[Tensor],
+        learning_rate: Tensor | None,
+        scale: Tensor | None,
+    ) -> None:
+        """Look at the step before the optimizer moves the parameters; `gradients` are still times `scale`."""
+        if not self.built:
+            self.build([parameter.shape for parameter in parameters])
+        # A parameter that the loss does not depend on has no gradient tensor: its gradient is zero.
+        plain = [
+            ops.zeros(parameter.shape, "float32") if gradient is None else _unscaled(gradient, scale)
+            for gradient, parameter in zip(gradients, parameters, strict=True)
+        ]
+        product, before = None, list(parameters)
+        if self.measuring:
+            product = probes.inner_product(plain, [_tensor(buffer) for buffer in self._previous])
+            if self.eager:
+                for buffer, parameter in zip(self._previous, parameters, strict=True):
+                    buffer.assign(parameter)
+                before = [_tensor(buffer) for buffer in self._previous]
+            elif not self.functional:
+                before = [ops.copy(parameter) for parameter in parameters]
+        self._step = _Step(plain, product, before, learning_rate)
+
+    def after_update(self, parameters: Sequence[Tensor]) -> None:
+        """Look at the parameters that the optimizer left."""
+        assert self._step is not None
+        self._step.after = list(parameters)
+
+    def write(self, loss: Tensor | None) -> None:
+        """Write the row of this step."""
+        step, self._step = self._step, None
+        if not self.built:
+            self.build([])
+        zero = ops.zeros((), "float32")
+        head = [zero, zero, zero]
+        body = [ops.zeros((self._ring.shape[1] - _HEAD,), "float32")]
+        self.has_loss = loss is not None
+        if loss is not None:
+            head[0] = _scalar(loss)
+        if step is not None:
+            self.has_update, self.has_rate = True, step.learning_rate is not None
+            norms = probes.norms(step.gradients)
+            if step.learning_rate is not None:
+                head[1] = _scalar(step.learning_rate)
+            # Entries that are not finite make a norm that is not: nothing to count where all norms are.
+            head[2] = ops.cond(
+                ops.all(ops.isfinite(norms)), lambda: zero, lambda: probes.nonfinite_entries(step.gradients)
+            )
+            body = [norms, *([self._costly_part(step)] if self.costly else [])]
+            if self.measuring:
+                for buffer, gradient in zip(self._previous, step.gradients, strict=True):
+                    buffer.assign(gradient)
+        row = ops.concatenate([ops.stack(head), *body])
+        here = ops.equal(ops.arange(self.rows, dtype="int32"), ops.mod(_tensor(self._count), self.rows))
+        self._ring.assign(ops.where(ops.expand_dims(here, 1), row, _tensor(self._ring)))
+        # TensorFlow runs at once whatever does not wait for the step's data, also where there are none any more:
+        # the count waits for the row, by a sum that no optimisation sees to be one.
+        finite = ops.isfinite(row)
+        arrived = ops.cast(ops.all(ops.logical_or(finite, ops.logical_not(finite))), "int32")
+        self._count.assign(_tensor(self._count) + arrived)
+
+    def _costly_part(self, step: _Step) -> Tensor:
+        if step.product is None:
+            return ops.zeros((_COSTLY_HEAD + 3 * self.tensors,), "float32")
+        before, after = [_float(value) for value in step.before], [_float(value) for value in step.after]
+        return ops.concatenate(
+            [
+                ops.stack([ops.ones((), "float32"), step.product]),
+                probes.update_norms(before, after),
+                probes.norms(after),
+                probes.zero_fractions(step.gradients),
+            ]
+        )
+
+    # On the host.
+
+    def read(self) -> Rows | None:
+        """The rows written since the last call; None where there is nothing to read."""
+        if not self.built:
+            return None
+        ring, count = self.values[:2] if self.functional else (self._ring, self._count)
+        if self.functional and count.is_deleted():
+            return None  # given away to a step that died with it
+        total = int(ops.convert_to_numpy(count))
+        new = min(total - self._drained, self.rows)
+        if new <= 0:
+            return None
+        lost, self._drained = total - self._drained - new, total
+        steps = np.arange(total - new, total, dtype=np.int64)
+        table = np.asarray(ops.convert_to_numpy(ring), dtype=np.float64)[steps % self.rows]
+        head, norms, rest = np.split(table, [_HEAD, _HEAD + self.tensors], axis=1)
+        if not self.costly:
+            rest = np.zeros((new, _COSTLY_HEAD + 3 * self.tensors))
+        measured = rest[:, 0] != 0.0
+        # The buffer holds the gradient of the last step that measured: the step just before, or an older one.
+        before = np.concatenate([[self._measured_last and not lost], measured[:-1]])
+        self._measured_last = bool(measured[-1])
+        costly = np.flatnonzero(measured)
+        updates, parameters, zeros = np.split(rest[costly, _COSTLY_HEAD:], 3, axis=1)
+        return Rows(
+            steps + 1, head[:, 0], head[:, 1], head[:, 2], norms,
+            costly, rest[costly, 1], before[costly], updates, parameters, zeros, lost,
+        )  # fmt: skip
+
+
+def _variable(shape: Sequence[int], dtype: str) -> keras.Variable:
+    return keras.Variable("zeros", shape=shape, dtype=dtype, trainable=False)
+
+
+def _tensor(value: Any) -> Tensor:
+    return ops.convert_to_tensor(value)
+
+
+def _float(tensor: Tensor) -> Tensor:
+    return ops.cast(_tensor(tensor), "float32")
+
+
+def _scalar(tensor: Tensor) -> Tensor:
+    return ops.reshape(_float(tensor), ())
+
+
+def _unscaled(gradient: Tensor, scale: Tensor | None) -> Tensor:
+    if hasattr(
+        gradient, "dense_shape"
+    ):  # an embedding's, sparse: a sum is dense, with repeated rows added up
+        gradient = ops.add(gradient, ops.zeros(gradient.shape, gradient.dtype))
+    dense = _float(gradient)
+    return dense if scale is None else dense / _float(scale)

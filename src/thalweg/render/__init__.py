@@ -1,0 +1,9 @@
+"""Findings for people: the terminal and the HTML page. No arithmetic of judgement, no thresholds.
+
+What a number means was decided by a rule; here it is only said or drawn.
+"""
+
+from thalweg.render.page import page
+from thalweg.render.terminal import DiagnosisView, RunRow, RunsTable, finding_line, terminal
+
+__all__ = ["DiagnosisView", "RunRow", "RunsTable", "finding_line", "page", "terminal"]

@@ -1,0 +1,50 @@
+"""Text from outside, made harmless to show: names, messages and settings that a stranger may have chosen."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from thalweg.finding import Evidence
+from thalweg.words import figure
+
+# Cc would move the cursor or ring the bell, Cf can reverse the reading order, Cs cannot be encoded.
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs"})
+# A whole terminal sequence goes, not only its first character: "[31m" is no part of a name.
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?")
+
+
+def plain(text: object) -> str:
+    """One line without control, formatting and surrogate characters; any white space becomes one space."""
+    words = " ".join(_ESCAPES.sub("", str(text)).split())
+    if words.isascii() and words.isprintable():
+        return words
+    return "".join(c for c in words if unicodedata.category(c) not in _UNPRINTABLE)
+
+
+def sentence(text: str) -> str:
+    """The text with a capital and a full stop, as rules write remedies and reasons with or without them."""
+    words = plain(text)
+    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?")) or not words else ".")
+
+
+def label(name: str) -> str:
+    """A name of the source as words: `gradient_norm` reads `gradient norm`."""
+    return plain(name).replace("_", " ")
+
+
+def unit_words(unit: str) -> str:
+    """A unit as it stands behind a figure: empty where the figure needs none."""
+    return "" if unit in ("", "1", "fraction") else plain(unit)
+
+
+def listed(items: Iterable[object], most: int) -> str:
+    """The first `most` items with commas, and how many more there are."""
+    words = [figure(i) if isinstance(i, int | float) else plain(i) for i in items]
+    rest = len(words) - most
+    return ", ".join(words[:most]) + (f", and {rest:,} more" if rest > 0 else "")
+
+
+def companions(evidence: Evidence) -> list[tuple[str, str]]:
+    """What an evidence stands beside, in words: its usual value and its threshold, where it has them."""
+    pairs = (("usual", evidence.usual), ("threshold", evidence.threshold))
+    return [(name, evidence.words(value)) for name, value in pairs if value is not None]

@@ -1,0 +1,235 @@
+"""The terminal: findings as sentences that read well at any width, without colour, and in a pipe.
+
+Nothing here interprets markup, draws boxes or relies on colour alone. On a terminal sentences wrap with a
+hanging indent; elsewhere each stays on one line, as `grep` wants it: print to a `terminal()`.
+"""
+
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from os import PathLike, fspath
+from typing import IO, Protocol
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+from thalweg.finding import Diagnosis, Evidence, Finding, Verdict
+from thalweg.record import Record
+from thalweg.render.plain import companions, label, plain, sentence, unit_words
+from thalweg.words import figure, plural
+
+_LINE = 100
+"""Characters: longer lines are hard to read, however wide the terminal."""
+_UNWRAPPED = 1_000_000
+"""A width that no sentence has."""
+_STYLES = {Verdict.CONCERN: "bold red", Verdict.SATISFACTORY: "green", Verdict.UNASSESSED: "dim"}
+
+
+def terminal(file: IO[str] | None = None) -> Console:
+    """A console for these views: it wraps on a terminal only, and leaves numbers and markup alone.
+
+    `file` is standard output where not given.
+    """
+    target = file or sys.stdout
+    width = None if target.isatty() else _UNWRAPPED
+    return Console(file=file, width=width, highlight=False, markup=False, emoji=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosisView:
+    """For a person: is it converging, what is wrong and what to do, what is well, what is not known.
+
+    `run` is the argument with which the command line finds this run again; without it the last line does
+    not offer the report.
+    """
+
+    diagnosis: Diagnosis
+    record: Record
+    run: str | None = None
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        page = _Page(console, options)
+        yield from page.lines(Text(plain(self.diagnosis.answer), style="bold"))
+        yield from page.lines(Text(_about(self.record), style="dim"))
+        for finding in self.diagnosis.concerns:
+            yield Text()
+            yield from self._concern(page, finding)
+        yield from self._briefly(page, "Satisfactory", Verdict.SATISFACTORY)
+        yield from self._briefly(page, "Not assessed", Verdict.UNASSESSED)
+        hints = self._hints()
+        if hints:
+            yield Text()
+        for hint in hints:
+            yield from page.lines(Text(hint, style="dim"))
+
+    def _concern(self, page: "_Page", finding: Finding) -> Iterable[Text]:
+        where = [plain(finding.layer)] if finding.layer else []
+        where += [f"step {finding.step:,}"] if finding.step is not None else []
+        head = _head(finding)
+        head.append(f"{label(finding.title)}", style="bold")
+        if where:
+            head.append(f" ({', '.join(where)})")
+        yield from page.lines(head)
+        yield from page.lines(Text(plain(finding.message)), indent=2)
+        for line in _further(finding):
+            yield from page.lines(Text(line, style="dim"), indent=2)
+        for number, remedy in enumerate(finding.remedies, start=1):
+            text = Text.assemble((sentence(remedy.action), "bold"), " ", sentence(remedy.reason))
+            yield from page.lines(text, lead=f"{number}. ", indent=2)
+
+    def _briefly(self, page: "_Page", title: str, verdict: Verdict) -> Iterable[Text]:
+        findings = self.diagnosis.of(verdict)
+        if not findings:
+            return
+        yield Text()
+        yield from page.lines(Text(f"{title} ({len(findings)})", style="bold"))
+        for finding in findings:
+            message = plain(finding.message).removeprefix("Not assessed: ")
+            code = Text(f"{plain(finding.code)}  ", style=_STYLES[verdict])
+            yield from page.lines(Text(sentence(message)), lead=code, indent=2)
+
+    def _hints(self) -> list[str]:
+        """What to type next."""
+        codes = [plain(f.code) for f in self.diagnosis.concerns[:1]]
+        hints = [f"More about a finding: thalweg explain {code}" for code in codes]
+        if self.run is not None:
+            hints.append(f"The curves: thalweg report {shlex.quote(plain(self.run))}")
+        return hints
+
+
+def finding_line(finding: Finding) -> Text:
+    """A finding in one line, for the moment at which it comes up while the run goes on."""
+    line = Text("thalweg: ")
+    line.append_text(_head(finding))
+    message = plain(finding.message)
+    if finding.step is not None and f"step {finding.step:,}" not in message.lower():
+        line.append(f"at step {finding.step:,}: ")
+    return line.append(message)
+
+
+class Run(Protocol):
+    """A run in short, as the store counts it."""
+
+    @property
+    def path(self) -> PathLike[str]:
+        """How the command line finds the run."""
+
+    @property
+    def steps(self) -> int:
+        """How many optimizer steps it made."""
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs it finished."""
+
+    @property
+    def last_loss(self) -> float | None:
+        """The last loss known."""
+
+    @property
+    def finished(self) -> str:
+        """How it ended; empty where it did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run in a table; every cell is text that is ready to show, or None where there is nothing to say."""
+
+    name: str | None
+    steps: str | None
+    epochs: str | None
+    last_loss: str | None
+    finished: str | None
+    answer: str | None = None
+
+    @classmethod
+    def of(cls, run: Run, answer: str | None = None) -> "RunRow":
+        """The row of a run, by the path that the other commands take; `answer`: whether it converged."""
+        loss = None if run.last_loss is None else figure(run.last_loss)
+        finished = run.finished or "not finished"
+        return cls(fspath(run.path), figure(run.steps), figure(run.epochs), loss, finished, answer)
+
+
+@dataclass(frozen=True, slots=True)
+class RunsTable:
+    """Runs, one a row: how long each was, how it ended and whether it converged. Names are never cut."""
+
+    rows: Sequence[RunRow]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        page = _Page(console, options)
+        table = [("RUN", "STEPS", "EPOCHS", "LAST LOSS", "FINISHED", "ANSWER")]
+        for row in self.rows:
+            cells = (row.name, row.steps, row.epochs, row.last_loss, row.finished, row.answer)
+            table.append(tuple("-" if c is None else plain(c) for c in cells))  # type: ignore[arg-type]
+        widths = [max(cell_len(cells[column]) for cells in table) for column in range(5)]
+        start = sum(widths) + 2 * len(widths)
+        beside = page.width - start >= 28
+        for number, cells in enumerate(table):
+            style = "bold" if number == 0 else ""
+            line = Text(style=style)
+            for column, cell in enumerate(cells[:5]):
+                gap = " " * (widths[column] - cell_len(cell))
+                line.append(gap + cell if column in (1, 2, 3) else cell + gap)
+                line.append("  ")
+            if beside:
+                yield from page.lines(Text(cells[5], style=style), lead=line)
+                continue
+            line.rstrip()
+            yield from page.lines(line)
+            if number:
+                yield from page.lines(Text(cells[5]), indent=2)
+
+
+class _Page:
+    """Where lines go: how wide they may be, and which characters can be written at all."""
+
+    def __init__(self, console: Console, options: ConsoleOptions) -> None:
+        self._console = console
+        self._encoding = options.encoding
+        self.width = options.max_width if options.max_width >= _UNWRAPPED else min(options.max_width, _LINE)
+
+    def lines(self, text: Text, lead: Text | str = "", indent: int = 0) -> Iterable[Text]:
+        """The text wrapped to the right of its `lead`, which stands on the first line only."""
+        start = Text(" " * indent) + Text.assemble(lead)
+        # A character that the terminal cannot write must not end the program in the middle of its findings.
+        for part in (start, text):
+            part.plain = part.plain.encode(self._encoding, "replace").decode(self._encoding)
+        hang = start.cell_len
+        for number, line in enumerate(text.wrap(self._console, max(self.width - hang, 20))):
+            line.rstrip()
+            yield (Text(" " * hang) if number else start) + line
+
+
+def _head(finding: Finding) -> Text:
+    text = Text(f"{finding.verdict}[{plain(finding.code)}]", style=_STYLES[finding.verdict])
+    return Text().append_text(text).append(" ")
+
+
+def _about(record: Record) -> str:
+    """The run in a line: its name, how far it went, how it ended."""
+    info = record.info
+    parts = [plain(info.get("name") or "unnamed run")]
+    epochs = sum(e.kind == "epoch" for e in record.events)
+    unit = plain(info.get("step_unit") or "step")
+    parts.append(plural(record.last_step, unit) + (f" in {plural(epochs, 'epoch')}" if epochs else ""))
+    parts += [plain(e.detail.get("reason", "finished")) for e in record.events if e.kind == "finished"][-1:]
+    return ", ".join(parts)
+
+
+def _further(finding: Finding) -> list[str]:
+    """The evidence that the message does not already give in full, one entry a line."""
+    said = plain(finding.message)
+    return [
+        f"{label(name)}: {_in_full(evidence)}"
+        for name, evidence in finding.evidence.items()
+        if not all(words in said for words in [str(evidence), *(w for _, w in companions(evidence))])
+    ]
+
+
+def _in_full(evidence: Evidence) -> str:
+    figure = " ".join(filter(None, (plain(evidence), unit_words(evidence.unit))))
+    beside = ", ".join(f"{name} {words}" for name, words in companions(evidence))
+    return f"{figure} ({beside})" if beside else figure

@@ -1,0 +1,137 @@
+"""A001: dead units."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from thalweg.finding import Evidence, Finding, Remedy, Verdict
+from thalweg.record import Record
+from thalweg.rule import Rule
+from thalweg.rules.objective import progress
+
+
+@dataclass(frozen=True)
+class DeadUnits(Rule):
+    """Dead units.
+
+    ## What it asks
+
+    Which share of a ReLU-like layer's units was zero on every example of the probe batch, in a run that made
+    no progress?
+
+    ## Why it matters
+
+    A unit that is zero everywhere has no gradient and does not come back by itself. A layer of such units is
+    a wall.
+
+    ## How it is decided
+
+    The share of dead units at the end of the run, of the layer with the most. A concern needs both of these:
+
+    - the share is `share` or more;
+    - the objective made no adequate progress (`L001`, `B001`).
+
+    ## Thresholds
+
+    `share` = 0.5. A concern needs a run that was shown not to progress, and on 2,240 healthy synthetic runs
+    neither `L001` nor `B001` was raised (0 to 0.17 %, `benchmarks/error_rates.py`); the share alone is never
+    an alarm.
+
+    On 110 runs of 22 healthy Keras programs, on three backends: no alarm (0 to 3 %, `benchmarks/programs.py`).
+
+    ## Known limits
+
+    At most 256 examples are probed: a unit that answers one example in a thousand looks dead. Wide and sparse
+    layers of healthy networks have many such units, which is why the share alone is no concern.
+
+    ## What to do
+
+    Lower the learning rate and start again: dead units stay dead.
+
+    ## References
+
+    Lu et al., *Dying ReLU and Initialization: Theory and Numerical Examples*, Commun. Comput. Phys. 28, 2020.
+    Maas et al., *Rectifier Nonlinearities Improve Neural Network Acoustic Models*, 2013 (leaky ReLU).
+    """
+
+    code = "A001"
+    title = "Dead units"
+    needs = (("dead_fraction",),)
+
+    share: float = 0.5
+    """Least share of dead units in one layer."""
+
+    def assess(self, record: Record) -> Finding:
+        """The layer with the most dead units at the end."""
+        layers = {
+            name: s
+            for name, s in record.each("dead_fraction").items()
+            if len(s) and np.isfinite(s.values[-1])
+        }
+        if not layers:
+            return self.unassessed("Not assessed: no layer's share of dead units was finite at the end.")
+        worst = max(layers, key=lambda name: float(layers[name].values[-1]))
+        series = layers[worst]
+        last, first = float(series.values[-1]), float(series.values[0])
+        made = progress(record)
+        if made.adequate is False and not np.isfinite(made.final):
+            return self.unassessed(
+                "Not assessed: the last loss was not finite, and its activations say nothing."
+            )
+        evidence = {
+            "layers": Evidence(len(layers), "layers"),
+            "layer": Evidence(worst),
+            "share": Evidence(
+                last, "fraction", usual=first if np.isfinite(first) else 0.0, threshold=self.share
+            ),
+        }
+        if last < self.share:
+            template = (
+                "Of {layers} ReLU-like layers `{layer}` had the most dead units at the end, {share} of them."
+            )
+            if len(layers) == 1:
+                template = "At the end {share} of the units of `{layer}`, the one ReLU-like layer, were dead."
+            if last == 0.0:
+                template = "No unit of a ReLU-like layer was dead at the end."
+            return self.finding(Verdict.SATISFACTORY, template, evidence, series=(series.name,))
+        if made.adequate:
+            return self.finding(
+                Verdict.SATISFACTORY,
+                "In `{layer}` {share} of the units were zero on every probed example, and the loss fell "
+                "all the same.",
+                evidence,
+                series=(series.name,),
+            )
+        if made.adequate is None:
+            return self.unassessed(
+                "Not assessed: in `{layer}` {share} of the units were zero on every probed example, but "
+                "whether the loss fell could not be told.",
+                evidence,
+            )
+        reached = series.steps[series.values >= self.share]
+        del evidence["layers"]
+        evidence["loss"] = Evidence(made.final, "loss", usual=made.start)
+        return self.finding(
+            Verdict.CONCERN,
+            "In `{layer}` {share} of the units were zero on every probed example at the end, after "
+            "{share__usual} at first, while the loss went from {loss__usual} to {loss}.",
+            evidence,
+            series=(series.name,),
+            step=int(reached[0]),
+            layer=worst,
+            remedies=(
+                Remedy(
+                    "Divide the learning rate by 10 and start again.",
+                    "One step too long pushes a unit's bias below all its inputs, for good.",
+                ),
+                Remedy("Use LeakyReLU, GELU or ELU in that layer.", "They keep a slope where ReLU has none."),
+                Remedy(
+                    "Initialise with `he_normal`, and the biases with zeros.",
+                    "Units then start active on about half of the examples.",
+                ),
+                Remedy(
+                    "Put a `BatchNormalization` before the activation.",
+                    "It centres the inputs of every unit on the batch.",
+                ),
+            ),
+        )

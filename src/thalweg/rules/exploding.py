@@ -1,0 +1,167 @@
+"""G003: gradients explode through depth."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from thalweg.finding import Evidence, Finding, Remedy, Verdict
+from thalweg.record import Record
+from thalweg.rule import Rule
+from thalweg.rules.layers import depth_profile, layer_of
+from thalweg.rules.objective import progress, unit
+from thalweg.stats import profile
+
+_REMEDIES = (
+    Remedy(
+        "Divide the learning rate by 10.",
+        "Weights that have grown too large are what multiplies the gradient.",
+    ),
+    Remedy(
+        "Clip the gradient: set `clipnorm=1.0` on the optimizer.",
+        "The direction stays and the length is bounded.",
+    ),
+    Remedy(
+        "Initialise to fit the activation: `he_normal` for ReLU, `glorot_uniform` for tanh.",
+        "The variance is then the same at every depth.",
+    ),
+    Remedy(
+        "Add `LayerNormalization`, or scale inputs and targets to unit standard deviation.",
+        "It restores the scale at every layer.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class ExplodingGradients(Rule):
+    """Gradients explode through depth.
+
+    ## What it asks
+
+    Do the gradients of the kernels grow layer by layer toward the input in a run that makes no progress, or
+    did their norm pass what float32 can hold?
+
+    ## Why it matters
+
+    No learning rate fits both ends of such a network: what moves the output's layers throws those of the
+    input far away.
+
+    ## How it is decided
+
+    Each kernel's gradient norm over the root of its number of entries, its median over the run; a straight
+    line through its logarithm over depth. Both of these:
+
+    - the gradient grows toward the input by `factor` per layer or more, with two standard errors of the line
+      to spare, and by `total` over the whole depth;
+    - the objective made no adequate progress (`L001`, `B001`).
+
+    Or: the norm was infinite at a step whose entries were all finite, which is to say above 1.8e19, where
+    its square overflows float32. That is a violated contract by itself.
+
+    ## Thresholds
+
+    `factor` = 2 per layer, `total` = 100. A concern needs a run that was shown not to progress, and on 2,240
+    healthy synthetic runs neither `L001` nor `B001` was raised (0 to 0.17 %, `benchmarks/error_rates.py`);
+    the profile alone is never an alarm.
+
+    On 110 runs of 22 healthy Keras programs, on three backends: no alarm (0 to 3 %, `benchmarks/programs.py`).
+
+    ## Known limits
+
+    Depth is the order of the layers in the model; parallel branches are read one after the other. Fewer than
+    four kernels make no profile. Gradients that grow over the steps and not over depth show as a diverging
+    loss (`L002`).
+
+    ## What to do
+
+    Lower the learning rate, clip, and check the initialisation.
+
+    ## References
+
+    Pascanu et al., *On the difficulty of training recurrent neural networks*, ICML 2013. He et al., *Delving
+    Deep into Rectifiers*, ICCV 2015.
+    """
+
+    code = "G003"
+    title = "Exploding gradients"
+    needs = (("gradient_norm",),)
+
+    factor: float = 2.0
+    """Least growth per layer toward the input."""
+    total: float = 100.0
+    """Least growth over the whole depth."""
+
+    def assess(self, record: Record) -> Finding:
+        """Overflow of the norm first, then the profile over depth and the progress beside it."""
+        if (overflow := self._overflow(record)) is not None:
+            return overflow
+        names, values = depth_profile(record)
+        found = profile(values)
+        if np.isnan(found.factor):
+            return self.unassessed(
+                "Not assessed: a profile over depth takes {count__threshold} kernels with a gradient, and "
+                "there were {count}.",
+                {"count": Evidence(found.count, "kernels", threshold=4)},
+            )
+        factor, low = 1.0 / found.factor, 1.0 / found.high
+        total = float(np.exp(np.log(factor) * (found.count - 1)))
+        evidence = {
+            "count": Evidence(found.count, "kernels"),
+            "factor": Evidence(factor, "1", usual=1.0, threshold=self.factor),
+            "total": Evidence(total, "1", threshold=self.total),
+        }
+        series = tuple(f"gradient_norm/{name}" for name in names)
+        if not (low > self.factor and total > self.total):
+            return self.finding(
+                Verdict.SATISFACTORY,
+                "Over {count} kernels the gradient changed by a factor of {factor} per layer from the "
+                "output to the input.",
+                evidence,
+                series=series,
+            )
+        made = progress(record)
+        if made.adequate:
+            return self.finding(
+                Verdict.SATISFACTORY,
+                "Over {count} kernels the gradient grew by a factor of {factor} per layer toward the "
+                "input, and the loss fell all the same.",
+                evidence,
+                series=series,
+            )
+        if made.adequate is None:
+            return self.unassessed(
+                "Not assessed: the gradient grew by a factor of {factor} per layer toward the input, but "
+                "whether the loss fell could not be told.",
+                evidence,
+            )
+        evidence["loss"] = Evidence(made.final, "loss", usual=made.start)
+        return self.finding(
+            Verdict.CONCERN,
+            "Over {count} kernels the gradient grew by a factor of {factor} per layer toward the input, "
+            "{total} in all, while the loss went from {loss__usual} to {loss}.",
+            evidence,
+            series=series,
+            layer=layer_of(names[0]),
+            remedies=_REMEDIES,
+        )
+
+    def _overflow(self, record: Record) -> Finding | None:
+        norm, counts = record.series.get("gradient_norm"), record.series.get("nonfinite_gradients")
+        if norm is None or counts is None:
+            return None
+        steps = np.intersect1d(norm.steps[np.isposinf(norm.values)], counts.steps[counts.values == 0.0])
+        if not len(steps):
+            return None
+        evidence = {
+            "step": Evidence(int(steps[0]), "step"),
+            "count": Evidence(len(steps), "steps"),
+            "limit": Evidence(1.8e19, norm.unit, threshold=1.8e19),
+        }
+        return self.finding(
+            Verdict.CONCERN,
+            f"At {unit(record)} {{step}} the gradient norm passed {{limit}}, where float32 overflows, "
+            "though every entry was finite." + (" There were {count} such steps." if len(steps) > 1 else ""),
+            evidence,
+            series=("gradient_norm",),
+            step=int(steps[0]),
+            remedies=_REMEDIES,
+        )

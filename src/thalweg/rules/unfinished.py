@@ -1,0 +1,247 @@
+"""L004: the loss was still falling when training stopped."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thalweg.finding import Evidence, Finding, Remedy, Verdict
+from thalweg.record import Record, Series
+from thalweg.rule import Rule
+from thalweg.rules.objective import GAIN, epochs, progress, unit
+from thalweg.stats import spread, trend
+
+
+@dataclass(frozen=True)
+class Unfinished(Rule):
+    """The loss was still falling when training stopped.
+
+    ## What it asks
+
+    Did the run end before it had levelled off, so that more steps of the same kind would have gone on
+    lowering the loss?
+
+    ## Why it matters
+
+    It is the cheapest improvement there is: nothing is wrong, there was only too little of it.
+
+    ## How it is decided
+
+    A straight line is fitted to the last third (eight values at least) of the validation loss (what falls in
+    training alone is not worth more epochs). Where there are fewer than eight validations it is fitted to the
+    training loss, and the validation loss must have fallen along: each of its last two values was the lowest
+    so far. The standard error of the line knows the autocorrelation of its residuals (batch means, inflated
+    by (1 + rho)/(1 - rho) with Kendall's correction). Still falling means both
+
+    - one-sided p-value of the trend below `significance`, and
+    - a fitted fall over that third of `share` or more of the whole gain, counted from the first epoch, or
+      past the first tenth of the steps.
+
+    Levelled off is a claim of its own: the largest fall that the line allows with 95 % confidence is smaller
+    than that share, or the line rises (one-sided p-value below `significance`; a rise of `share` of the level
+    or more is called one). Between these nothing is said, nor is it where the training loss never fell
+    (`L001`) or the whole gain is under 2 % of where it began.
+
+    Where the learning rate ended at a tenth of its peak or less, the schedule had come to its end: the fall
+    of the last third is what annealing does, more epochs at that rate would not repeat it, and the question
+    is left unassessed.
+
+    ## Thresholds
+
+    `significance` = 0.01, `share` = 0.05, `epochs` = 5. On runs that levelled off 1.2 % (0.5 to 3.2 %), all
+    of them under noise of autocorrelation 0.9; none on one-cycle schedules and interpolating runs (320 each,
+    `benchmarks/error_rates.py`).
+
+    On 110 runs of 22 healthy Keras programs, on three backends: no alarm that was not
+    true of the run (0 to 3 %, `benchmarks/programs.py`).
+
+    ## Known limits
+
+    Fewer than `epochs` epochs, or too few values (8 of a log of epochs, 256 steps) are not assessed: every
+    run falls that early. A slow fall hidden in noise is missed: the answer "levelled off" is about this
+    record, not about the minimum.
+
+    ## What to do
+
+    Train longer; or raise the learning rate, if the fall was slow from the beginning.
+
+    ## References
+
+    Santer et al., *J. Geophys. Res.* 105, 2000, section 4 (trend with autocorrelated residuals). Prechelt,
+    *Early Stopping - But When?*, 1998.
+    """
+
+    code = "L004"
+    title = "Still falling when training stopped"
+    needs = (("loss", "epoch_loss", "validation_loss"),)
+
+    significance: float = 0.01
+    """One-sided p of the falling trend."""
+    share: float = 0.05
+    """Least fall over the last third, as a share of the whole gain."""
+    epochs: int = 5
+    """Fewest epochs."""
+
+    def assess(self, record: Record) -> Finding:
+        """The trend of the last third, beside the gain of the whole run."""
+        known = epochs(record)
+        if 0 < known < self.epochs:
+            return self.unassessed(
+                "Not assessed: it takes {epochs__threshold} epochs to tell, and there were {epochs}.",
+                {"epochs": Evidence(known, "epochs", threshold=self.epochs)},
+            )
+        series = self._series(record)
+        finite = np.isfinite(series.values)
+        steps, values = series.steps[finite], series.values[finite]
+        name = f"the {'validation' if series.name == 'validation_loss' else 'training'} loss"
+        fewest = _fewest(series)
+        if len(values) < fewest or not finite[-1]:
+            return self.unassessed(
+                f"Not assessed: it takes {{values__threshold}} finite values of {name} up to the end, and "
+                "there were {values}.",
+                {"values": Evidence(len(values) if finite[-1] else 0, "values", threshold=fewest)},
+            )
+        if progress(record).fell is False:
+            return self.unassessed(
+                "Not assessed: the training loss never fell, so there is no fall to finish."
+            )
+        n = len(values)
+        third = max(n // 3, 8)
+        line = trend(steps[-third:], values[-third:])
+        end = spread(values[-max(1, n // 10) :]).location
+        # Adding zero turns -0.0, which a constant series gives, into 0.
+        fall, most = 0.0 - line.change, 0.0 - line.quantile(0.05)
+        early = _early(record, series.name, values)
+        gain = max(early - end, fall, 0.0)
+        # Short runs are judged on more than a third of them, and then have to have fallen further.
+        share = self.share * 3.0 * third / n
+        least = share * gain
+        word = unit(record)
+        start, level = Evidence(int(steps[-third]), word), Evidence(end, series.unit)
+        rises = line.p_rising < self.significance
+        if rises and -fall >= self.share * abs(end):
+            return self.finding(
+                Verdict.SATISFACTORY,
+                f"From {word} {{start}} on {name} rose by {{rise}}, to {{level}}.",
+                {
+                    "start": start,
+                    "rise": Evidence(-fall, series.unit),
+                    "level": level,
+                    "p-value": Evidence(line.p_rising, threshold=self.significance),
+                },
+                series=(series.name,),
+            )
+        if rises or most < least or most == 0.0:
+            return self.finding(
+                Verdict.SATISFACTORY,
+                f"From {word} {{start}} on {name} had levelled off near {{level}}.",
+                {
+                    "start": start,
+                    "level": level,
+                    "largest_fall": Evidence(most, series.unit, threshold=least),
+                },
+                series=(series.name,),
+            )
+        if not (line.p_falling < self.significance and fall >= least > 0.0):
+            return self.unassessed(
+                f"Not assessed: from {word} {{start}} on {name} may have fallen by up to {{most}}, too "
+                "much to say that it had levelled off, too little to be sure that it was still falling.",
+                {"start": start, "most": Evidence(most, series.unit, threshold=least)},
+            )
+        if gain < GAIN * abs(early):
+            return self.unassessed(
+                f"Not assessed: {name} gained {{gain}} in all, too little to have an end.",
+                {"gain": Evidence(gain, series.unit, threshold=GAIN * abs(early))},
+            )
+        if (rates := _annealed(record)) is not None:
+            return self.unassessed(
+                f"Not assessed: {name} was still falling, but the learning rate had been lowered to {{rate}} "
+                "from {rate__usual}, and such a fall ends with the schedule.",
+                {"rate": rates},
+            )
+        evidence = {
+            "start": start,
+            "fall": Evidence(fall, series.unit, threshold=least),
+            "share": Evidence(fall / gain, "fraction", threshold=share),
+            "level": level,
+            "p-value": Evidence(line.p_falling, threshold=self.significance),
+        }
+        template = (
+            f"From {word} {{start}} to the end {name} fell by {{fall}}, which is {{share}} of all it had "
+            "gained, and stood at {level}."
+        )
+        shown: tuple[str, ...] = (series.name, "learning_rate")
+        validation = record.series.get("validation_loss")
+        if validation is not None and len(validation) and series is not validation:
+            if not _falls_along(validation.values):
+                return self.unassessed(
+                    f"Not assessed: {name} was still falling, the validation loss was not, and its "
+                    "{values} values are too few to say more.",
+                    {"values": Evidence(len(validation), "values", threshold=_fewest(validation))},
+                )
+            evidence["validation"] = Evidence(float(validation.values[-1]), validation.unit)
+            template += " The validation loss fell along, to {validation}."
+            shown = (series.name, "validation_loss", "learning_rate")
+        return self.finding(
+            Verdict.CONCERN,
+            template,
+            evidence,
+            series=shown,
+            step=int(steps[-1]),
+            remedies=(
+                Remedy(
+                    "Train for half as many epochs again, or until the validation loss has stopped falling "
+                    "(`EarlyStopping`).",
+                    "The loss had not levelled off.",
+                ),
+                Remedy(
+                    "Try a learning rate three times higher.",
+                    "The same distance is then covered in fewer steps, if the loss stays stable.",
+                ),
+            ),
+        )
+
+    def _series(self, record: Record) -> Series:
+        """The loss to fit: validation where there is enough of it, else training."""
+        found = [record.series[n] for n in ("validation_loss", "loss", "epoch_loss") if n in record.series]
+        enough = (s for s in found if np.sum(np.isfinite(s.values)) >= _fewest(s))
+        return next(enough, next(s for s in found if len(s)))
+
+
+def _fewest(series: Series) -> int:
+    return 256 if series.name == "loss" else 8
+
+
+def _falls_along(values: NDArray[np.float64]) -> bool:
+    """Each of the last two values was the lowest so far: one chance in n (n - 1) where nothing falls."""
+    return len(values) > 2 and bool(values[-1] < values[-2] < np.min(values[:-2]))
+
+
+def _early(record: Record, name: str, values: NDArray[np.float64]) -> float:
+    """The level that the gain is counted from, past the first transient.
+
+    An epoch's loss comes after the transient already; a first validation far above the first training loss
+    (a normalisation that has not yet adapted) does not count.
+    """
+    tenth = max(1, len(values) // 10)
+    if name == "loss":
+        return spread(values[tenth : 2 * tenth]).location
+    training = record.series.get("epoch_loss")
+    first = float(training.values[0]) if training is not None and len(training) else np.inf
+    return min(float(values[0]), first) if np.isfinite(first) else float(values[0])
+
+
+def _annealed(record: Record) -> Evidence | None:
+    """The last learning rate beside its peak, where it had come down to a tenth or less."""
+    rate: Series | None = next(
+        (
+            record.series[n]
+            for n in ("learning_rate", "epoch_learning_rate", "epoch_lr")
+            if len(record.series.get(n, ()))
+        ),
+        None,
+    )
+    if rate is None:
+        return None
+    peak, last = float(np.max(rate.values)), float(rate.values[-1])
+    return Evidence(last, "1", usual=peak, threshold=0.1 * peak) if last <= 0.1 * peak else None

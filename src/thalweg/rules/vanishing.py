@@ -1,0 +1,137 @@
+"""G002: gradients vanish through depth."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from thalweg.finding import Evidence, Finding, Remedy, Verdict
+from thalweg.record import Record
+from thalweg.rule import Rule
+from thalweg.rules.layers import depth_profile, layer_of
+from thalweg.rules.objective import progress
+from thalweg.stats import profile
+
+
+@dataclass(frozen=True)
+class VanishingGradients(Rule):
+    """Gradients vanish through depth.
+
+    ## What it asks
+
+    Do the gradients of the kernels shrink layer by layer toward the input, in a run that makes no progress?
+
+    ## Why it matters
+
+    Layers near the input then hardly learn, and those above them learn from features that never change.
+
+    ## How it is decided
+
+    Each kernel's gradient norm over the root of its number of entries, its median over the run; a straight
+    line through its logarithm over depth. Both of these:
+
+    - the gradient shrinks by `factor` per layer or more, with two standard errors of the line to spare, and
+      by `total` over the whole depth;
+    - the objective made no adequate progress: the loss was shown not to have fallen by 2 %, or not below a
+      constant prediction's (`L001`, `B001`).
+
+    The whole profile decides, not the first layer against the last: a classifier's head has larger gradients
+    than any other layer in every healthy network.
+
+    ## Thresholds
+
+    `factor` = 2 per layer, `total` = 100. A concern needs a run that was shown not to progress, and on 2,240
+    healthy synthetic runs neither `L001` nor `B001` was raised (0 to 0.17 %, `benchmarks/error_rates.py`);
+    the profile alone is never an alarm.
+
+    On 110 runs of 22 healthy Keras programs, on three backends: no alarm (0 to 3 %, `benchmarks/programs.py`).
+
+    ## Known limits
+
+    Depth is the order of the layers in the model; parallel branches are read one after the other. Fewer than
+    four kernels make no profile. Adaptive optimizers rescale each tensor's step, which is why a profile alone
+    is no concern.
+
+    ## What to do
+
+    Activation and initialisation first, then normalisation, then residual connections.
+
+    ## References
+
+    Glorot & Bengio, *Understanding the difficulty of training deep feedforward neural networks*, AISTATS
+    2010. He et al., *Delving Deep into Rectifiers*, ICCV 2015.
+    """
+
+    code = "G002"
+    title = "Vanishing gradients"
+    needs = (("gradient_norm",),)
+
+    factor: float = 2.0
+    """Least shrinkage per layer."""
+    total: float = 100.0
+    """Least shrinkage over the whole depth."""
+
+    def assess(self, record: Record) -> Finding:
+        """The profile over depth, and the progress beside it."""
+        names, values = depth_profile(record)
+        found = profile(values)
+        if np.isnan(found.factor):
+            return self.unassessed(
+                "Not assessed: a profile over depth takes {count__threshold} kernels with a gradient, and "
+                "there were {count}.",
+                {"count": Evidence(found.count, "kernels", threshold=4)},
+            )
+        total = float(np.exp(np.log(found.factor) * (found.count - 1)))
+        evidence = {
+            "count": Evidence(found.count, "kernels"),
+            "factor": Evidence(found.factor, "1", usual=1.0, threshold=self.factor),
+            "total": Evidence(total, "1", threshold=self.total),
+        }
+        series = tuple(f"gradient_norm/{name}" for name in names)
+        if not (found.low > self.factor and total > self.total):
+            return self.finding(
+                Verdict.SATISFACTORY,
+                "Over {count} kernels the gradient changed by a factor of {factor} per layer from the "
+                "input to the output.",
+                evidence,
+                series=series,
+            )
+        made = progress(record)
+        if made.adequate:
+            return self.finding(
+                Verdict.SATISFACTORY,
+                "Over {count} kernels the gradient shrank by a factor of {factor} per layer toward the "
+                "input, and the loss fell all the same.",
+                evidence,
+                series=series,
+            )
+        if made.adequate is None:
+            return self.unassessed(
+                "Not assessed: the gradient shrank by a factor of {factor} per layer toward the input, but "
+                "whether the loss fell could not be told.",
+                evidence,
+            )
+        evidence["loss"] = Evidence(made.final, "loss", usual=made.start)
+        evidence["tensor"] = Evidence(names[0])
+        return self.finding(
+            Verdict.CONCERN,
+            "Over {count} kernels the gradient shrank by a factor of {factor} per layer toward the input, "
+            "{total} in all, while the loss went from {loss__usual} to {loss}.",
+            evidence,
+            series=series,
+            layer=layer_of(names[0]),
+            remedies=(
+                Remedy(
+                    "Use ReLU, GELU or SELU in the hidden layers.",
+                    "The slope of a sigmoid is at most a quarter, and a product of them vanishes.",
+                ),
+                Remedy(
+                    "Initialise to fit the activation: `he_normal` for ReLU, `glorot_uniform` for tanh.",
+                    "The variance is then the same at every depth.",
+                ),
+                Remedy(
+                    "Add `BatchNormalization` or `LayerNormalization` after the hidden layers.",
+                    "It restores the scale at every layer.",
+                ),
+                Remedy("Add residual connections.", "They give the gradient a path of slope one."),
+            ),
+        )

@@ -1,0 +1,32 @@
+"""The statistics behind the rules: arrays in, named frozen results out.
+
+Total: every function answers every input, however odd (empty, NaN, infinite, 1e300, constant), without an
+exception or a warning. A result that could not be computed holds NaN, and every comparison with NaN is
+false: whoever compares the right way round cannot alarm on it.
+"""
+
+from thalweg.stats.alternation import Alternation, alternation
+from thalweg.stats.bound import Bound, rolling_bound
+from thalweg.stats.mean import Mean, mean
+from thalweg.stats.profile import Profile, profile
+from thalweg.stats.robust import Spread, finite, spread
+from thalweg.stats.trend import Trend, trend
+from thalweg.stats.turn import Turn, turn
+
+__all__ = [
+    "Alternation",
+    "Bound",
+    "Mean",
+    "Profile",
+    "Spread",
+    "Trend",
+    "Turn",
+    "alternation",
+    "finite",
+    "mean",
+    "profile",
+    "rolling_bound",
+    "spread",
+    "trend",
+    "turn",
+]

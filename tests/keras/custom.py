@@ -1,0 +1,75 @@
+"""Models with a train step of their own, as Keras's guides write it for each backend."""
+
+from typing import Any
+
+from laboratory import BACKEND, keras
+
+
+class Base(keras.Model):
+    """With its own mean of the loss."""
+
+    updates = 1
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.mean_loss = keras.metrics.Mean(name="loss")
+
+    @property
+    def metrics(self) -> list[Any]:
+        return [self.mean_loss]
+
+
+if BACKEND == "tensorflow":
+    import tensorflow
+
+    class Model(Base):
+        def train_step(self, data: Any) -> Any:
+            x, y = data
+            with tensorflow.GradientTape() as tape:
+                loss = keras.ops.mean((self(x, training=True) - y) ** 2)
+            variables = self.trainable_variables
+            gradients = tape.gradient(loss, variables)
+            for _ in range(self.updates):
+                self.optimizer.apply(gradients, variables)
+            self.mean_loss.update_state(loss)
+            return {"loss": self.mean_loss.result()}
+
+elif BACKEND == "torch":
+    import torch
+
+    class Model(Base):
+        def train_step(self, data: Any) -> Any:
+            x, y = data
+            self.zero_grad()
+            loss = keras.ops.mean((self(x, training=True) - y) ** 2)
+            loss.backward()
+            variables = list(self.trainable_weights)
+            gradients = [variable.value.grad for variable in variables]
+            with torch.no_grad():
+                for _ in range(self.updates):
+                    self.optimizer.apply(gradients, variables)
+            self.mean_loss.update_state(loss)
+            return {"loss": self.mean_loss.result()}
+
+else:
+    import jax
+
+    class Model(Base):
+        def compute_loss_and_updates(self, trainable: Any, fixed: Any, x: Any, y: Any) -> Any:
+            output, fixed = self.stateless_call(trainable, fixed, x, training=True)
+            return keras.ops.mean((output - y) ** 2), fixed
+
+        def train_step(self, state: Any, data: Any) -> Any:
+            trainable, fixed, optimizer, metrics = state
+            compute = jax.value_and_grad(self.compute_loss_and_updates, has_aux=True)
+            (loss, fixed), gradients = compute(trainable, fixed, *data)
+            for _ in range(self.updates):
+                trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+            metrics = self.mean_loss.stateless_update_state(metrics, loss)
+            return {"loss": self.mean_loss.stateless_result(metrics)}, (trainable, fixed, optimizer, metrics)
+
+
+class Twice(Model):
+    """Applies its optimizer twice in each step."""
+
+    updates = 2

@@ -1,0 +1,96 @@
+"""The tape driven by hand, step by step, with gradients that are known."""
+
+import numpy as np
+import pytest
+from laboratory import keras, ops
+
+from thalweg.keras.tape import Tape
+
+SHAPES = [(2, 3), (3,)]
+
+
+class Drive:
+    """Steps with random gradients, and the same numbers in NumPy."""
+
+    def __init__(self, *, eager: bool, rows: int = 8, costly: bool = True) -> None:
+        self.tape = Tape(rows, costly=costly, eager=eager, functional=False)
+        self.random = np.random.default_rng(5)
+        self.parameters = [keras.Variable(np.ones(shape, "float32"), trainable=True) for shape in SHAPES]
+        self.gradients: list[list[np.ndarray]] = []
+
+    def step(self, gradients: list[np.ndarray] | None = None, *, measuring: bool = True) -> None:
+        self.tape.measuring = measuring and self.tape.costly
+        found = gradients or [self.random.standard_normal(shape).astype("float32") for shape in SHAPES]
+        self.gradients.append(found)
+        tensors = [ops.convert_to_tensor(gradient) for gradient in found]
+        self.tape.before_update(tensors, self.parameters, ops.convert_to_tensor(0.1), None)
+        for parameter, gradient in zip(self.parameters, tensors, strict=True):
+            parameter.assign(parameter - 0.1 * gradient)
+        self.tape.after_update(self.parameters)
+        self.tape.write(ops.convert_to_tensor(float(len(self.gradients))))
+
+    def product(self, step: int) -> float:
+        before, now = self.gradients[step - 2], self.gradients[step - 1]
+        return float(sum(np.sum(a * b) for a, b in zip(before, now, strict=True)))
+
+
+@pytest.fixture(params=[True, False], ids=["one buffer for both", "a copy"])
+def drive(request):
+    return Drive(eager=request.param)
+
+
+def test_every_step(drive):
+    for _ in range(5):
+        drive.step()
+    rows = drive.tape.read()
+    assert rows.steps.tolist() == rows.loss.tolist() == [1, 2, 3, 4, 5]
+    assert rows.costly.tolist() == [0, 1, 2, 3, 4] and rows.fresh.tolist() == [False, True, True, True, True]
+    assert rows.gradient_products[1:] == pytest.approx([drive.product(s) for s in range(2, 6)], rel=1e-5)
+    norms = [[np.linalg.norm(g) for g in gradients] for gradients in drive.gradients]
+    assert rows.gradient_norms == pytest.approx(np.array(norms), rel=1e-6)
+    assert rows.update_norms == pytest.approx(0.1 * np.array(norms), rel=1e-4)
+    assert drive.tape.read() is None
+
+
+def test_products_are_with_the_step_before_or_not_fresh(drive):
+    for step in range(1, 5):
+        drive.step(measuring=step not in (2, 3))
+    first = drive.tape.read()  # the last step of a drain counts for the first of the next
+    for step in range(5, 12):
+        drive.step(measuring=step in (5, 9, 10))
+    rows = drive.tape.read()
+    assert first.steps[first.costly].tolist() == [1, 4] and first.fresh.tolist() == [False, False]
+    assert rows.steps[rows.costly].tolist() == [5, 9, 10] and rows.fresh.tolist() == [True, False, True]
+    expected = [drive.product(5), drive.product(10)]
+    assert rows.gradient_products[rows.fresh] == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_is_not_finite_survives_and_is_counted(drive):
+    drive.step()
+    drive.step([np.full((2, 3), np.nan, "float32"), np.array([np.inf, 1, -np.inf], "float32")])
+    rows = drive.tape.read()
+    assert rows.nonfinite_gradients.tolist() == [0.0, 8.0]
+    assert np.isnan(rows.gradient_norms[1, 0]) and np.isposinf(rows.gradient_norms[1, 1])
+    assert rows.costly.tolist() == [0, 1] and np.isnan(rows.update_norms[1, 0])
+
+
+def test_zeros_are_counted(drive):
+    drive.step([np.array([[0, 1, 0], [0, 0, 5]], "float32"), np.array([0, -0.0, 1e-30], "float32")])
+    rows = drive.tape.read()
+    assert rows.zero_fractions[0] == pytest.approx([4 / 6, 2 / 3])
+
+
+def test_a_full_ring_says_what_it_lost(drive):
+    for _ in range(11):
+        drive.step()
+    rows = drive.tape.read()
+    assert rows.lost == 3
+    assert rows.steps.tolist() == rows.loss.tolist() == list(range(4, 12))
+
+
+def test_without_costly_probes():
+    drive = Drive(eager=False, costly=False)
+    drive.step()
+    rows = drive.tape.read()
+    assert len(drive.tape.variables) == 2 and len(rows.costly) == 0
+    assert rows.gradient_norms.shape == (1, 2) and rows.zero_fractions.shape == (0, 2)

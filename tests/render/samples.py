@@ -1,0 +1,191 @@
+"""Made-up runs to draw: each looks as a real one of its kind does, none needs a training."""
+
+import numpy as np
+
+from thalweg.finding import Diagnosis, Evidence, Finding, Remedy, Safety, Verdict
+from thalweg.record import Event, Record, Series
+
+TENSORS = ("dense/kernel", "dense/bias", "dense_1/kernel", "dense_1/bias", "dense_2/kernel", "dense_2/bias")
+SPIKE = 777
+
+
+def info(name: str = "digits", tensors: tuple[str, ...] = TENSORS) -> dict[str, object]:
+    return {
+        "name": name,
+        "started": "2026-03-14T09:26:53+00:00",
+        "source": "thalweg",
+        "step_unit": "step",
+        "model": {
+            "name": "sequential",
+            "class": "Sequential",
+            "parameters": 8970,
+            "trainable_parameters": 8970,
+        },
+        "layers": [
+            {"name": layer, "class": "Dense", "activation": "relu", "units": 32, "trainable": True}
+            for layer in dict.fromkeys(t.partition("/")[0] for t in tensors)
+        ],
+        "tensors": [
+            {"name": t, "layer": t.partition("/")[0], "shape": [32, 32], "size": 1024} for t in tensors
+        ],
+        "optimizer": {"name": "adam", "learning_rate": 0.001, "beta_1": 0.9},
+        "loss": "sparse_categorical_crossentropy",
+        "metrics": ["accuracy"],
+        "fit": {"epochs": 20, "steps_per_epoch": 100, "batch_size": 32, "validation": True},
+        "versions": {"thalweg": "0.1.0", "python": "3.11.9", "keras": "3.15.0", "tensorflow": "2.21.0"},
+        "seed": 7,
+        "backend": "tensorflow",
+        "device": "CPU",
+        "precision": "float32",
+        "initial_loss": 2.41,
+        "constant_prediction_loss": 2.302,
+        "data": {
+            "examples": 1500,
+            "inputs": [{"name": "x", "shape": [784], "dtype": "float32", "minimum": 0.0, "maximum": 1.0}],
+            "targets": [{"name": "y", "kind": "classes", "classes": 10, "class_counts": [150] * 10}],
+        },
+        "watch": {"budget": 0.03, "stride": 4, "cost": 0.021, "probe_examples": 256},
+    }
+
+
+def run(
+    steps: int = 2000, epochs: int = 20, tensors: tuple[str, ...] = TENSORS, seed: int = 0
+) -> dict[str, Series]:
+    """The series of a healthy run, to be spoiled."""
+    random = np.random.default_rng(seed)
+    s = np.arange(1, steps + 1)
+    ends = np.linspace(0, steps, epochs + 1).astype(int)[1:]
+    base = 2.3 * np.exp(-3.2 * s / steps) + 0.06
+    loss = base * random.lognormal(0, 0.25, steps)
+    norm = 3 * base**0.6 * random.lognormal(0, 0.3, steps)
+
+    def series(name: str, unit: str, values: object, at: object = s) -> Series:
+        return Series(name, unit, np.asarray(at), np.asarray(values, dtype=float))
+
+    made = [
+        series("loss", "loss", loss),
+        series("learning_rate", "1", 1e-3 * np.exp(-2 * s / steps)),
+        series("gradient_norm", "loss/parameter", norm),
+        series("nonfinite_gradients", "entries", np.zeros(steps)),
+        series("update_norm", "parameter", norm * 2e-3),
+        series("parameter_norm", "parameter", 14 + 3 * s / steps),
+        series("gradient_cosine", "cosine", np.tanh(random.normal(0.05, 0.2, steps))),
+        series("epoch_loss", "loss", base[ends - 1] * 1.02, ends),
+        series("validation_loss", "loss", base[ends - 1] * 1.1 + 0.05, ends),
+        series("epoch_accuracy", "accuracy", 1 - 0.4 * base[ends - 1], ends),
+        series("validation_accuracy", "accuracy", 0.97 - 0.38 * base[ends - 1], ends),
+        series("probe_loss", "loss", [2.41, *base[ends - 1]], [0, *ends]),
+        series("predicted_classes", "classes", np.full(epochs, 9.8), ends),
+    ]
+    for depth, tensor in enumerate(tensors):
+        scale = 0.8**depth
+        made += [
+            series(
+                f"gradient_norm/{tensor}", "loss/parameter", norm * scale * random.lognormal(0, 0.2, steps)
+            ),
+            series(f"update_ratio/{tensor}", "1", 1e-3 * scale * random.lognormal(0, 0.4, steps)),
+            series(f"parameter_norm/{tensor}", "parameter", 5 * scale + s / steps),
+            series(
+                f"zero_gradient_fraction/{tensor}", "fraction", np.clip(random.normal(0.2, 0.05, steps), 0, 1)
+            ),
+        ]
+    for depth, layer in enumerate(dict.fromkeys(t.partition("/")[0] for t in tensors)):
+        made.append(series(f"dead_fraction/{layer}", "fraction", 0.03 * depth + 0.2 * ends / steps, ends))
+        made.append(
+            series(f"activation_spread/{layer}", "activation", 1 / (depth + 1) + 0.1 * ends / steps, ends)
+        )
+    return {m.name: m for m in made}
+
+
+def events(steps: int = 2000, epochs: int = 20) -> list[Event]:
+    ends = np.linspace(0, steps, epochs + 1).astype(int)[1:]
+    return [
+        Event(1, "thinned", {"stride": 4, "cost": 0.021}),
+        *(Event(int(end), "epoch", {"epoch": n}) for n, end in enumerate(ends, start=1)),
+        Event(steps, "finished", {"reason": "completed"}),
+    ]
+
+
+def well(code: str = "N001", message: str = "All 2,000 gradients were finite.") -> Finding:
+    return Finding(
+        code, "Non-finite values", Verdict.SATISFACTORY, message, {"looked at": Evidence(2000, "steps")}
+    )
+
+
+def unknown() -> Finding:
+    reason = "Not assessed: the record holds no `probe_explained_variance`."
+    return Finding("P002", "No better than a constant", Verdict.UNASSESSED, reason)
+
+
+def healthy() -> tuple[Record, Diagnosis]:
+    answer = "Yes: the loss fell from 2.36 to 0.153 in 2,000 steps, and has not yet settled."
+    more = well("O001", "The validation loss was lowest at its last epoch, 0.21.")
+    return Record.of(run().values(), info(), events()), Diagnosis(answer, (well(), more, unknown()))
+
+
+def spike(step: int = SPIKE, name: str = "digits") -> tuple[Record, Diagnosis]:
+    made = run()
+    for series in list(made.values()):
+        if series.quantity in ("gradient_norm", "update_norm", "loss") and len(series) == 2000:
+            values = series.values.copy()
+            values[step - 1] *= 190 if series.quantity != "loss" else 9
+            made[series.name] = Series(series.name, series.unit, series.steps, values)
+    finding = Finding(
+        "G002",
+        "A single-step gradient spike",
+        Verdict.CONCERN,
+        f"At step {step} the gradient norm was 1.45e+03, 192 times the typical 7.57.",
+        {
+            "gradient_norm": Evidence(1453.2, "loss/parameter", 7.57, 75.7),
+            "times_the_typical": Evidence(192.0, "1", 1.0, 10.0),
+            "share_in_dense_1/kernel": Evidence(0.93, "fraction", 0.31),
+        },
+        ("gradient_norm", "gradient_norm/dense_1/kernel", "loss"),
+        step,
+        "dense_1/kernel",
+        (
+            Remedy(
+                "Look at the batch of this step for corrupt or mislabelled examples.",
+                "One example with an impossible target is enough for a step this large.",
+                Safety.MANUAL,
+            ),
+            Remedy("Clip the gradient to a norm of 23.", "It would have left every other step as it was."),
+        ),
+    )
+    answer = (
+        f"Yes, with one concern: the loss fell to 0.153, but a gradient spike at step {step} threw it back."
+    )
+    return Record.of(made.values(), info(name), events()), Diagnosis(answer, (finding, well(), unknown()))
+
+
+def broken(step: int = 1201) -> tuple[Record, Diagnosis]:
+    """A run whose loss became NaN."""
+    made = run()
+    for series in list(made.values()):
+        values = series.values.copy()
+        values[(series.steps >= step) & (series.name != "learning_rate")] = np.nan
+        made[series.name] = Series(series.name, series.unit, series.steps, values)
+    finding = Finding(
+        "N001",
+        "Values that are not finite",
+        Verdict.CONCERN,
+        f"At step {step:,} the loss became NaN, and 800 of 2,000 (40 %) losses were not finite.",
+        {"step": Evidence(step, "step"), "losses": Evidence(800, "steps", 0, 0)},
+        ("loss", "gradient_norm/dense_2/kernel"),
+        step,
+        "dense_2/kernel",
+        (Remedy("Lower the learning rate tenfold.", "The loss grew over the 20 steps before."),),
+    )
+    record = Record.of(made.values(), info(), events())
+    return record, Diagnosis(f"No: the loss became NaN at step {step:,}.", (finding, unknown()))
+
+
+def foreign() -> tuple[Record, Diagnosis]:
+    """A CSV log: epochs only."""
+    loss = Series("epoch_loss", "loss", np.arange(1, 13), 2.0 / np.arange(1, 13))
+    record = Record.of([loss], {"name": "history.csv", "source": "csv", "step_unit": "epoch"})
+    return record, Diagnosis("Yes: the loss was still falling at epoch 12.", (well(), unknown()))
+
+
+def empty() -> tuple[Record, Diagnosis]:
+    return Record.of([]), Diagnosis("Nothing could be assessed: the record is empty.", (unknown(),))

@@ -1,0 +1,181 @@
+"""G002, G003, P001, P002 and A001: what the layers did."""
+
+import numpy as np
+import pytest
+
+from thalweg import Record, Verdict
+
+from .runs import ask, having, healthy, series, stuck
+
+
+def profiled(factor: float, loss=None, layers: int = 6) -> Record:
+    """Gradients that shrink toward the input by this factor per layer."""
+    rng = np.random.default_rng(0)
+    record = healthy(loss=stuck() if loss is None else loss)
+    return having(
+        record,
+        *(
+            series(
+                f"gradient_norm/dense_{i}/kernel",
+                factor ** (i - layers) * np.exp(0.3 * rng.standard_normal(2000)),
+            )
+            for i in range(layers)
+        ),
+    )
+
+
+def test_vanishing() -> None:
+    finding = ask("G002", profiled(10.0))
+    assert finding.verdict is Verdict.CONCERN
+    assert finding.layer == "dense_0"
+    assert finding.evidence["factor"].value == pytest.approx(10.0, rel=0.1)
+    assert ask("G003", profiled(10.0)).verdict is Verdict.SATISFACTORY
+
+
+def test_exploding() -> None:
+    finding = ask("G003", profiled(0.1))
+    assert finding.verdict is Verdict.CONCERN
+    assert finding.evidence["factor"].value == pytest.approx(10.0, rel=0.1)
+    assert ask("G002", profiled(0.1)).verdict is Verdict.SATISFACTORY
+
+
+@pytest.mark.parametrize("code", ["G002", "G003"])
+def test_profile_alone_is_no_concern(code: str) -> None:
+    factor = 10.0 if code == "G002" else 0.1
+    finding = ask(code, profiled(factor, loss=healthy().series["loss"].values))
+    assert finding.verdict is Verdict.SATISFACTORY
+    assert "all the same" in finding.message
+
+
+def test_one_odd_head_is_no_profile() -> None:
+    record = healthy(loss=stuck())
+    head = series("gradient_norm/dense_5/kernel", np.full(2000, 5000.0))
+    assert ask("G002", having(record, head)).verdict is Verdict.SATISFACTORY
+
+
+def test_three_kernels_are_too_few() -> None:
+    record = healthy(loss=stuck())
+    few = Record.of(
+        [s for s in record.series.values() if not s.subject or s.subject[6] in "012"],
+        record.info,
+        record.events,
+    )
+    finding = ask("G002", few)
+    assert finding.verdict is Verdict.UNASSESSED
+    assert "there were 3." in finding.message
+
+
+def updates(ratio: float, loss=None) -> Record:
+    rng = np.random.default_rng(0)
+    return having(
+        healthy(loss=stuck() if loss is None else loss),
+        *(
+            series(f"update_ratio/dense_{i}/kernel", ratio * np.exp(0.3 * rng.standard_normal(2000)))
+            for i in range(6)
+        ),
+    )
+
+
+@pytest.mark.parametrize(("ratio", "word", "remedy"), [(1e-8, "below", "Raise"), (0.8, "above", "Divide")])
+def test_updates_out_of_scale(ratio: float, word: str, remedy: str) -> None:
+    finding = ask("P001", updates(ratio))
+    assert finding.verdict is Verdict.CONCERN
+    assert word in finding.message
+    assert finding.remedies[0].action.startswith(remedy)
+    assert ask("P001", updates(ratio, healthy().series["loss"].values)).verdict is Verdict.SATISFACTORY
+
+
+def test_usual_updates_of_a_stuck_run() -> None:
+    assert ask("P001", updates(1e-3)).verdict is Verdict.SATISFACTORY
+
+
+def test_whole_model_where_kernels_were_not_measured() -> None:
+    whole = [series("update_norm", np.full(2000, 1e-9)), series("parameter_norm", np.full(2000, 10.0))]
+    record = having(healthy(loss=stuck()), *whole)
+    bare = Record.of([s for s in record.series.values() if s.quantity != "update_ratio"], record.info)
+    finding = ask("P001", bare)
+    assert finding.verdict is Verdict.CONCERN
+    assert "over the whole model" in finding.message
+
+
+def test_parameters_that_never_moved() -> None:
+    still = [
+        series("update_ratio/dense_2/kernel", np.zeros(2000)),
+        series("gradient_norm/dense_2/kernel", np.zeros(2000)),
+    ]
+    finding = ask("P002", having(healthy(), *still))
+    assert finding.verdict is Verdict.CONCERN
+    assert finding.layer == "dense_2"
+    assert finding.message.startswith("Of 6 trainable tensors 1 never moved: `dense_2/kernel`.")
+
+
+def test_kernels_that_never_moved_have_no_update_to_judge() -> None:
+    zeros = [series(f"update_ratio/dense_{i}/kernel", np.zeros(2000)) for i in range(6)]
+    record = having(healthy(loss=stuck()), *zeros)
+    assert ask("P001", record).verdict is Verdict.UNASSESSED
+    some = having(record, series("update_ratio/dense_0/kernel", np.full(2000, 0.5)))
+    assert ask("P001", some).evidence["ratio"].value == 0.5
+
+
+def test_a_network_thrown_away_by_its_first_steps() -> None:
+    """Adam at a rate of 1: updates of 1, 0.4, 0.2 ... of the parameters, then none, as all units are dead."""
+    thrown = np.r_[1.0 / np.arange(1, 51) ** 1.3, np.zeros(1950)]
+    layers = [series(f"update_ratio/dense_{i}/kernel", thrown) for i in range(6)]
+    finding = ask("P001", having(healthy(loss=stuck(level=14.5)), *layers))
+    assert finding.verdict is Verdict.CONCERN
+    assert finding.remedies[0].action == "Divide the learning rate by 10."
+    assert finding.message.startswith("The largest update was 1 of its parameters")
+
+
+def test_one_update_is_a_movement() -> None:
+    once = np.zeros(2000)
+    once[1234] = 1e-9
+    assert (
+        ask("P002", having(healthy(), series("update_ratio/dense_2/kernel", once))).verdict
+        is Verdict.SATISFACTORY
+    )
+
+
+def test_unconnected() -> None:
+    record = healthy()
+    tensors = [
+        *record.info["tensors"],
+        {"name": "side/kernel", "shape": [2, 2], "size": 4, "unconnected": True},
+    ]
+    finding = ask("P002", Record.of(record.series.values(), {**record.info, "tensors": tensors}))
+    assert finding.verdict is Verdict.CONCERN
+    assert finding.layer == "side"
+    assert "not connected to the loss" in finding.message
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.95, Verdict.CONCERN), (0.3, Verdict.SATISFACTORY)])
+def test_dead_units(share: float, verdict: Verdict) -> None:
+    dead = [
+        series("dead_fraction/dense_1", np.linspace(0.1, share, 21), np.arange(21) * 100),
+        series("dead_fraction/dense_0", np.full(21, 0.05), np.arange(21) * 100),
+    ]
+    finding = ask("A001", having(healthy(loss=stuck()), *dead))
+    assert finding.verdict is verdict
+    if verdict is Verdict.CONCERN:
+        assert finding.layer == "dense_1"
+        assert finding.step == 1000
+        assert "95 %" in finding.message
+
+
+def test_dead_units_of_a_run_that_cannot_be_judged() -> None:
+    dead = series("dead_fraction/dense_1", [0.9, 0.9], [0, 40])
+    assert ask("A001", having(healthy(40, loss=stuck(40)), dead)).verdict is Verdict.UNASSESSED
+
+
+@pytest.mark.parametrize(
+    ("share", "words"), [(0.0, "No unit"), (0.25, "25 % of the units of `dense_0`, the one")]
+)
+def test_dead_units_of_one_layer_in_good_english(share: float, words: str) -> None:
+    dead = series("dead_fraction/dense_0", [share, share], [0, 100], "fraction")
+    assert words in ask("A001", having(healthy(), dead)).message
+
+
+def test_dead_units_of_a_network_that_is_not_finite() -> None:
+    loss = np.where(np.arange(2000) < 4, 1e10, np.nan)
+    dead = series("dead_fraction/dense_0", [0.0, 0.0], [0, 100], "fraction")
+    assert ask("A001", having(healthy(loss=loss), dead)).verdict is Verdict.UNASSESSED
