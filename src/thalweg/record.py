@@ -71,8 +71,8 @@ class Event:
     """What happened to the run at a step.
 
     `kind` is one of `epoch` (an epoch ended; `epoch`), `finished` (`reason`: completed, interrupted,
-    exception, stopped), `adapted` (`what`), `thinned` (`stride`, `cost`), `unwatched` (`reason`),
-    `learning_rate` (`old`, `new`), `damaged` (`reason`, by a reader).
+    exception, stopped), `adapted` (`what`), `thinned` (`stride`, `cost`), `unwatched` (`reason`), and from
+    a reader `damaged` (`reason`), `mended` (`what`).
     """
 
     step: int

@@ -92,5 +92,19 @@ def test_without_costly_probes():
     drive = Drive(eager=False, costly=False)
     drive.step()
     rows = drive.tape.read()
-    assert len(drive.tape.variables) == 2 and len(rows.costly) == 0
+    assert len(drive.tape.variables) == 1 and len(rows.costly) == 0
     assert rows.gradient_norms.shape == (1, 2) and rows.zero_fractions.shape == (0, 2)
+
+
+def test_the_count_goes_on_where_float32_would_stop(drive):
+    drive.step()
+    tape = drive.tape
+    tape._drained = 2**24 - 3
+    ring = np.array(ops.convert_to_numpy(tape._ring))
+    ring[tape.rows, 0] = 2**23 - 3
+    tape._ring.assign(ring)
+    for _ in range(5):
+        drive.step()
+    rows = tape.read()
+    assert rows.steps.tolist() == list(range(2**24 - 2, 2**24 + 3)) and rows.lost == 0
+    assert rows.loss.tolist() == [2, 3, 4, 5, 6]

@@ -161,6 +161,33 @@ def test_too_noisy_to_tell_is_not_levelled_off() -> None:
     assert ask("L004", log(("epoch_loss", noisy), ("validation_loss", noisy))).verdict is Verdict.UNASSESSED
 
 
+# The validation losses of the 784-10-10 network on 8x8 digits, SGD 0.01, 20 epochs: it falls from each to the next.
+DIGITS = [
+    *(2.0512, 1.8574, 1.6924, 1.5412, 1.3994, 1.2613, 1.1235, 0.9914, 0.8720, 0.7724),
+    *(0.6906, 0.6249, 0.5727, 0.5294, 0.4920, 0.4602, 0.4327, 0.4089, 0.3881, 0.3700),
+]
+
+
+def test_falling_from_each_epoch_to_the_next() -> None:
+    finding = ask("L004", log(("epoch_loss", DIGITS), ("validation_loss", DIGITS)))
+    assert finding.verdict is Verdict.CONCERN
+    assert finding.evidence["p-value"].value == pytest.approx(1 / 128)
+    assert finding.evidence["level"].value == 0.37
+
+
+def test_a_certain_fall_that_is_little_beside_the_gain() -> None:
+    values = list(0.17 + 2.5 * np.exp(-np.arange(60) / 5.0) + np.linspace(0.1, 0.0, 60))
+    finding = ask("L004", log(("epoch_loss", values), ("validation_loss", values)))
+    assert finding.verdict is Verdict.SATISFACTORY
+    assert "the validation loss fell by" in finding.message and "levelled" not in finding.message
+
+
+def test_the_loss_ended_where_the_log_says() -> None:
+    record = log(("epoch_loss", DIGITS), ("validation_loss", DIGITS))
+    assert ask("L001", record).message.endswith("to 0.37.")
+    assert ask("V001", record).message == "The validation loss was lowest at its end, at 0.37."
+
+
 def short(epochs: int = 6, validation: list[float] | None = None, **replaced) -> Record:
     """A few epochs of 44 steps of a loss that falls straight, and so does validation."""
     n = 44 * epochs

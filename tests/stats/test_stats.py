@@ -26,6 +26,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "turn": stats.turn,
     "alternation": stats.alternation,
     "profile": stats.profile,
+    "p_falls": stats.p_falls,
     "rolling_bound": lambda v: stats.rolling_bound(v, 1e-6),
 }
 
@@ -224,3 +225,17 @@ def test_profile() -> None:
     slope, _ = np.polyfit(np.arange(8), np.log(noisy), 1)
     assert stats.profile(noisy).factor == pytest.approx(np.exp(slope))
     assert np.isnan(stats.profile([1.0, 2.0, 3.0]).factor)
+
+
+@given(PLAIN)
+@settings(max_examples=80, deadline=None)
+def test_p_falls_is_the_binomial_test(x: np.ndarray) -> None:
+    falls = sum(b < a for a, b in zip(x.tolist(), x[1:].tolist(), strict=False))
+    oracle = scipy.stats.binomtest(falls, len(x) - 1, alternative="greater").pvalue
+    assert stats.p_falls(x) == pytest.approx(oracle, rel=1e-9)
+    assert stats.p_falls(x * 4.0) == pytest.approx(stats.p_falls(x), rel=1e-9)
+
+
+def test_p_falls_of_a_straight_way_down() -> None:
+    assert stats.p_falls(range(8, 0, -1)) == pytest.approx(1 / 128)
+    assert stats.p_falls([3.0]) == stats.p_falls([]) == stats.p_falls([1.0, 1.0, 2.0]) == 1.0

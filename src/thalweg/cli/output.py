@@ -18,7 +18,7 @@ def show(renderable: object) -> None:
 
 
 def notes(record: Record) -> None:
-    """Say what the reader of this record had to leave out or to mend."""
-    for event in record.events:
-        if event.kind in ("damaged", "mended"):
-            click.echo(f"thalweg: note: {event.detail.get('reason') or event.detail.get('what')}", err=True)
+    """Say what is missing from this record: what was not watched, or its reader had to leave out or to mend."""
+    said = [e.detail for e in record.events if e.kind in ("unwatched", "damaged", "mended")]
+    for text in dict.fromkeys(detail.get("reason") or detail.get("what") for detail in said):
+        click.echo(f"thalweg: note: {text}", err=True)

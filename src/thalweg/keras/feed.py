@@ -21,7 +21,7 @@ class Feed:
     """Copies the run's first examples on their way to the training step.
 
     It is open until it has `ROWS` of them, `_BATCHES` batches or `_ELEMENTS` elements, or until `close`.
-    `reason` says why there is no sample where there is none.
+    `reason` says why there is no sample where there is none; `batch_size` is that of the first batch.
     """
 
     def __init__(self) -> None:
@@ -31,6 +31,7 @@ class Feed:
         self._handed: Any = None
         self.open = True
         self.reason: str | None = None
+        self.batch_size: int | None = None
 
     def through(self, data: Any) -> Any:
         """What the train function is to be given: `data`, or an iterator that hands on the same batches."""
@@ -71,6 +72,7 @@ class Feed:
             kept = keras.utils.unpack_x_y_sample_weight(arrays)
             inputs = [array for array in tree.flatten(kept[0]) if array is not None]
             self._examples += len(inputs[0])
+            self.batch_size = self.batch_size or len(inputs[0])
             self._elements += sum(array.size for array in inputs)
             self._batches.append(kept)
         except Exception as error:  # whatever a pipeline may bring; training goes on without the sample

@@ -18,8 +18,10 @@ from thalweg.diagnosis import diagnose
 from thalweg.errors import RunFolderError, UnsupportedError
 from thalweg.finding import Verdict
 from thalweg.keras import facts
+from thalweg.keras.allowance import Allowance
 from thalweg.keras.blocks import Block, Layout, blocks, series
 from thalweg.keras.feed import Feed
+from thalweg.keras.keeper import Keeper, single
 from thalweg.keras.names import tensor_names
 from thalweg.keras.notices import Notices
 from thalweg.keras.pacer import Pacer
@@ -29,11 +31,13 @@ from thalweg.keras.support import why_not
 from thalweg.keras.tape import Tape
 from thalweg.record import Event, Record
 from thalweg.rules import RULES
-from thalweg.store import Journal, read
+from thalweg.store import read
 
 _ROWS = 128
+_FUNCTIONAL_ROWS = 1024
+"""A row is written with a mask over the tape, but in place where steps are functions."""
 _SECONDS = 1.0
-"""The tape is drained after so many steps or so much time: all that `kill -9` can lose."""
+"""The tape is drained when it is full or after so much time: all that `kill -9` can lose."""
 _TAIL = 16
 """Drains that the live rules look back on: about 2,000 steps."""
 _SHARE = 0.25
@@ -59,14 +63,13 @@ class LiveRun:
         self._model = model
         self._budget = budget
         self._notices = notices
-        self._info = facts.run_facts(model, folder.name, dict(params), budget)
+        known = facts.run_facts(model, folder.name, dict(params), budget)
         self._steps_asked = params.get("steps")
-        self._journal: Journal | None = Journal.create(folder, self._info, overwrite=overwrite)
+        self._keeper = Keeper(folder, known, overwrite, self._lost)
         notices.began(folder)
         self._seam: Seam | None = None
-        self._began = time.perf_counter()
-        self._spent = {"probe batch": 0.0, "rules": 0.0}
-        self._last = {"probe batch": 0.0, "rules": 0.0}
+        share = None if budget is None else _SHARE * budget
+        self._for_probe, self._for_rules = Allowance(share), Allowance(share)
         self._step = self._epoch = self._probed_at = 0
         self._calls = self._undrained = 0
         self._within_epoch = False
@@ -75,7 +78,6 @@ class LiveRun:
         self._accumulation, self._phase = _accumulation(model.optimizer)
         self._tail: deque[list[Block]] = deque(maxlen=_TAIL)
         self._epochs: list[Block] = []
-        self._events: list[Event] = []
         self._noted_data = False
         self._probe: ProbeBatch | None = None
         self._announced_stride = 1
@@ -86,12 +88,12 @@ class LiveRun:
         backend = keras.backend.backend()
         eager = backend == "torch" or bool(model.run_eagerly)
         self._tape = Tape(
-            max(_ROWS, 2 * per_call),
+            max(_FUNCTIONAL_ROWS if backend == "jax" else _ROWS, 2 * per_call),
             costly=budget != 0,
             eager=eager and backend != "jax",
             functional=backend == "jax",
         )
-        self._drained_at = self._began
+        self._drained_at = time.perf_counter()
         _running.add(self)
         reason = why_not(model) or self._rival()
         if reason:
@@ -103,8 +105,7 @@ class LiveRun:
 
     def event(self, event: Event) -> None:
         """Put an event on the record, at the step where the run stands unless it names one."""
-        self._events.append(event)
-        self._write(lambda journal: journal.event(event))
+        self._keeper.event(event)
 
     def epoch_begins(self) -> None:
         """Between epochs time passes that no step took."""
@@ -123,23 +124,23 @@ class LiveRun:
 
     def close(self, reason: str, message: str = "") -> None:
         """End the run. Harmless when called twice, and from a `fit` that died."""
-        if self._journal is None and self._seam is None:
+        if not self._keeper.open and self._seam is None:
             return
         self._guarded(self._drain)
         if self._seam is not None and self._undrained:
             lost = f"{self._undrained} steps were lost with the one that failed"
             self.event(Event(self._step, "unwatched", {"reason": lost}))
         self._close_seam()
-        stopped = reason == "completed" and self._epoch < int(self._info["fit"].get("epochs") or 0)
+        info = self._keeper.info
+        stopped = reason == "completed" and self._epoch < int(info["fit"].get("epochs") or 0)
         detail = {"reason": "stopped" if stopped else reason, **({"message": message} if message else {})}
         self.event(Event(self._step, "finished", detail))
         watch = {"stride": self._pacer.stride * self._per_call, "cost": self._pacer.cost}
-        self._note({"watch": {**self._info["watch"], **watch}})
-        journal, self._journal = self._journal, None
+        self._keeper.note({"watch": {**info["watch"], **watch}})
         _running.discard(self)
-        if journal is None:
+        if not self._keeper.open:
             return
-        journal.close()
+        self._keeper.close()
         if self._notices.speaks and self._notices.findings:
             self._guarded(self._say_findings)
 
@@ -165,6 +166,11 @@ class LiveRun:
         interrupted = isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit)
         self.close("interrupted" if interrupted else "exception", f"{type(error).__name__}: {error}")
 
+    def _remade(self) -> None:
+        self._guarded(self._drain)
+        self._close_seam()
+        self._unwatched("a callback had Keras make its train function anew")
+
     # The work.
 
     def _rival(self) -> str | None:
@@ -174,8 +180,10 @@ class LiveRun:
 
     def _open_seam(self) -> None:
         if self._model.built:
-            self._note(facts.model_facts(self._model))
-        self._seam = Seam(self._model, self._tape, self._before_step, self._after_step, self._failed)
+            self._keeper.note(facts.model_facts(self._model))
+        self._seam = Seam(
+            self._model, self._tape, self._before_step, self._after_step, self._failed, self._remade
+        )
 
     def _look_at_data(self, data: Any, state: tuple[Any, Any] | None) -> Any:
         handed = self._feed.through(data)
@@ -192,7 +200,7 @@ class LiveRun:
             return  # the probe batch is not full yet, and another would not be the same
         probe = self._probe = ProbeBatch(batch)
         self._append_measurements(
-            0, self._timed("probe batch", lambda: probe.measure(self._model, *(state or ())))
+            0, self._for_probe.timed(lambda: probe.measure(self._model, *(state or ())))
         )
 
     def _note_data(self) -> None:
@@ -211,10 +219,12 @@ class LiveRun:
             else None
         )
         constant = facts.constant_loss(self._model, batch, width)
-        self._note(
+        fit = {**self._keeper.info["fit"], "batch_size": self._feed.batch_size}
+        self._keeper.note(
             {
+                "fit": fit,
                 "data": facts.data_facts(batch),
-                "watch": {**self._info["watch"], "probe_examples": self._probe.examples},
+                "watch": {**self._keeper.info["watch"], "probe_examples": self._probe.examples},
                 **({} if constant is None else {"constant_prediction_loss": constant}),
             }
         )
@@ -236,10 +246,10 @@ class LiveRun:
             layout = self._layout or self._make_layout(seam)
             found = blocks(rows, layout, None if rows.lost else self._norm)
             self._norm = float(np.sqrt(np.sum(rows.gradient_norms[-1] ** 2))) if layout.has_update else None
-            self._append(found)
+            self._keeper.append(found)
             self._tail.append(found)
             if layout.has_loss and rows.steps[0] == 1:
-                self._note({"initial_loss": float(rows.loss[0])})
+                self._keeper.note({"initial_loss": float(rows.loss[0])})
         self._pacer.read(self._calls, done)
         if self._pacer.stride != self._announced_stride:
             self._announced_stride = self._pacer.stride
@@ -251,13 +261,12 @@ class LiveRun:
         self._pacer.resume(self._drained_at)
 
     def _look_live(self) -> None:
-        if not self._affordable("rules"):
-            return
-        self._timed("rules", self._check_live)
+        if self._for_rules.affords():
+            self._for_rules.timed(self._check_live)
 
     def _check_live(self) -> None:
         parts = [block for drain in self._tail for block in drain]
-        record = Record.of(series([*parts, *self._epochs[-200:]]), self._info, self._events)
+        record = Record.of(series([*parts, *self._epochs[-200:]]), self._keeper.info, self._keeper.events)
         for rule in _LIVE:
             finding = rule.check(record)
             if finding.verdict is Verdict.CONCERN:
@@ -278,6 +287,10 @@ class LiveRun:
             for key, value in logs.items()
             if _is_number(value)
         ]
+        fit = self._keeper.info["fit"]
+        validation = bool(fit.get("validation")) or any(key.startswith("val_") for key in logs)
+        if fit.get("validation") is not validation:
+            self._keeper.note({"fit": {**fit, "validation": validation}})
         self._append_measurements(self._step, measured)
         self.event(Event(self._step, "epoch", {"epoch": epoch}))
         self._measure_probe(model, epoch, False)
@@ -286,15 +299,15 @@ class LiveRun:
     def _measure_probe(self, model: keras.Model, epoch: int | None, final: bool) -> None:
         if self._probe is None or self._probed_at == self._step or self._step == 0:
             return
-        if not (final or epoch == 1 or self._affordable("probe batch")):
+        if not (final or epoch == 1 or self._for_probe.affords()):
             return
         probe = self._probe
         self._probed_at = self._step
-        self._append_measurements(self._step, self._timed("probe batch", lambda: probe.measure(model)))
+        self._append_measurements(self._step, self._for_probe.timed(lambda: probe.measure(model)))
 
     def _make_layout(self, seam: Seam) -> Layout:
-        if "tensors" not in self._info:
-            self._note(facts.model_facts(self._model))
+        if "tensors" not in self._keeper.info:
+            self._keeper.note(facts.model_facts(self._model))
         layout = self._layout = Layout(
             [name for name, _ in tensor_names(self._model, seam.parameters)],
             self._tape.has_loss,
@@ -306,9 +319,10 @@ class LiveRun:
         if seam.unconnected:
             names = [name for name, _ in tensor_names(self._model, seam.unconnected)]
             tensors = [
-                {**t, **({"unconnected": True} if t["name"] in names else {})} for t in self._info["tensors"]
+                {**t, **({"unconnected": True} if t["name"] in names else {})}
+                for t in self._keeper.info["tensors"]
             ]
-            self._note({"tensors": tensors})
+            self._keeper.note({"tensors": tensors})
         return layout
 
     def _say_findings(self) -> None:
@@ -320,32 +334,16 @@ class LiveRun:
     def _append_measurements(self, step: int, measured: list[Measurement]) -> None:
         if not measured:
             return
-        columns = tuple((name, unit) for name, unit, _ in measured)
-        values = np.array([[value for _, _, value in measured]], np.float64)
-        block = Block(columns, np.array([step], np.int64), values)
+        block = single(step, measured)
         self._epochs.append(block)
-        self._append([block])
+        self._keeper.append([block])
 
-    def _append(self, found: list[Block]) -> None:
-        for block in found:
-            self._write(lambda journal, block=block: journal.append(block.columns, block.steps, block.values))
-
-    def _note(self, facts_found: Mapping[str, Any]) -> None:
-        self._info |= facts_found
-        self._write(lambda journal: journal.update_info(facts_found))
-
-    def _write(self, action: Any) -> None:
-        if self._journal is None:
-            return
-        try:
-            action(self._journal)
-        except RunFolderError as error:
-            self._journal = None
-            self._close_seam()
-            self._notices.line(
-                f"from step {self._step:,} on nothing is recorded, training goes on unwatched: {error}",
-                within_epoch=self._within_epoch,
-            )
+    def _lost(self, error: RunFolderError) -> None:
+        self._close_seam()
+        self._notices.line(
+            f"from step {self._step:,} on nothing is recorded, training goes on unwatched: {error}",
+            within_epoch=self._within_epoch,
+        )
 
     def _unwatched(self, reason: str) -> None:
         self.event(Event(self._step, "unwatched", {"reason": reason}))
@@ -369,24 +367,6 @@ class LiveRun:
             self._close_seam()
             self._unwatched(f"Thalweg failed ({type(error).__name__}: {error}), which is a bug of Thalweg's")
         return otherwise
-
-    def _timed(self, what: str, action: Any) -> Any:
-        began = time.perf_counter()
-        try:
-            return action()
-        finally:
-            # The first time compiles, warms caches, and says nothing about the next.
-            first, self._last[what] = self._last[what] == 0.0, time.perf_counter() - began
-            self._spent[what] += 0.0 if first else self._last[what]
-
-    def _affordable(self, what: str) -> bool:
-        if self._budget is None:
-            return True
-        elapsed = time.perf_counter() - self._began
-        return (
-            self._spent[what] == 0.0
-            or self._spent[what] + self._last[what] <= _SHARE * self._budget * elapsed
-        )
 
 
 @atexit.register

@@ -26,7 +26,8 @@ class Seam:
     or several steps; it may hand on another iterator. `state` is the variables' values where the model does
     not hold them during a step (trainable and non-trainable, JAX), else None. `after_step(first)` is called
     after it, with whether that function was called for the first time (it compiles), and `failed(error)` where
-    it raised anything but the end of the data.
+    it raised anything but the end of the data. `remade()` is called where a callback has Keras make its train
+    function anew (it may have frozen layers), which is to close the seam.
 
     Where steps are compiled there are two train functions, with and without the costly probes, each made when
     the tape's `measuring` first asks for it.
@@ -39,10 +40,12 @@ class Seam:
         before_step: Callable[[Any, tuple[Any, Any] | None], Any],
         after_step: Callable[[bool], None],
         failed: Callable[[BaseException], None],
+        remade: Callable[[], None],
     ) -> None:
         self._model = model
         self._tape = tape
-        self._before_step, self._after_step, self._failed = before_step, after_step, failed
+        self._before_step, self._after_step = before_step, after_step
+        self._failed, self._remade = failed, remade
         self._functional = keras.backend.backend() == "jax"
         self._tracing = self._applied = False
         self._loss: Any = None
@@ -81,8 +84,11 @@ class Seam:
         self._interposed.append((namespace, name, namespace.get(name, _ABSENT)))
         namespace[name] = lambda *args, **kwargs: method(inner, *args, **kwargs)
 
-    def _another_fit(self, inner: Function, *args: Any, **kwargs: Any) -> Any:
-        self._failed(RuntimeError("training ended without notice"))
+    def _another_fit(self, _: Function, *args: Any, **kwargs: Any) -> Any:
+        if args or kwargs:  # forced, which `fit` does not
+            self._remade()
+        else:
+            self._failed(RuntimeError("training ended without notice"))
         return self._model.make_train_function(*args, **kwargs)
 
     # On the host: one call covers `steps_per_execution` steps.
@@ -130,12 +136,12 @@ class Seam:
         if not self._tape.built:
             self._tape.build([variable.shape for variable in self._model.trainable_variables])
         # The tape's values travel at the end of the optimizer's: donated, updated and handed back with them.
-        state = (trainable, fixed, [*optimizer, *self._tape.values], metrics)
-        logs, state = self._function()(state, data)
-        trainable, fixed, optimizer, metrics = state
-        own = len(optimizer) - len(self._tape.values)
-        self._tape.values = list(optimizer[own:])
-        return logs, (trainable, fixed, list(optimizer[:own]), metrics)
+        own, values = len(optimizer), self._tape.values
+        carried = len(self._tape.variables)
+        state = (trainable, fixed, [*optimizer, *values[:carried]], metrics)
+        logs, (trainable, fixed, optimizer, metrics) = self._function()(state, data)
+        values[:carried] = optimizer[own:]
+        return logs, (trainable, fixed, optimizer[:own], metrics)
 
     # In the step: traced once, or run eagerly.
 

@@ -1,6 +1,6 @@
 """The tape: a ring buffer on the device that the compiled step writes one row to."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from thalweg.keras.probes import Tensor
 
 _HEAD = 3  # loss, learning rate, entries that are not finite
 _COSTLY_HEAD = 2  # measured or not, inner product with the previous gradient
+_WRAP = 2**23  # the count of the steps starts again at 0 here: float32 counts no further than 2^24
 
 
 @dataclass(frozen=True)
@@ -53,21 +54,20 @@ class _Step:
 
 
 class Tape:
-    """A ring of rows, a count of the steps, and at most one gradient-sized buffer.
+    """A ring of rows with the count of the steps behind its last, and at most one gradient-sized buffer.
 
     The buffer keeps the gradient of the step before, for the cosine; where steps run eagerly it lends itself
     as the copy of the parameters during the update. Without `costly` there is none, and no costly column.
 
     All of it are `keras.Variable`s; a backend whose steps are functions passes their values through
-    (`functional`: `values` holds them between steps). A row is written with a mask, not at an index: an index
-    leaves the device.
+    (`functional`: `values` holds them between steps).
 
     `measuring` says whether the step that runs, or is traced, has the costly probes in it. It is decided on
     the host: a branch inside the compiled step would copy gradients and parameters for it at every step.
     """
 
     def __init__(self, rows: int, *, costly: bool, eager: bool, functional: bool) -> None:
-        self.rows = rows
+        self.rows = 1 << (rows - 1).bit_length()  # a power of two: the places go on where the count wraps
         self.costly = costly
         self.tensors = -1
         self.has_loss = self.has_update = self.has_rate = False
@@ -88,16 +88,17 @@ class Tape:
         """Make the variables for trainable tensors of these shapes."""
         self.tensors = len(shapes)
         width = _HEAD + self.tensors + (_COSTLY_HEAD + 3 * self.tensors if self.costly else 0)
-        self._ring = _variable((self.rows, width), "float32")
-        self._count = _variable((), "int32")
+        self._ring = _variable((self.rows + 1, width), "float32")
         self._previous = [_variable(shape, "float32") for shape in shapes] if self.costly else []
+        # An accelerator would wait at a branch until the host had read which way to go.
+        self._branches = "cpu" in str(getattr(self._ring.value, "device", "")).lower()
         if self.functional:
-            self.values = [variable.value for variable in self.variables]
+            self.values = [variable.value for variable in (self._ring, *self._previous)]
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """Everything the tape keeps on the device."""
-        return [self._ring, self._count, *self._previous]
+        """What a step of the kind that runs or is traced needs of the tape: a light one not the buffer."""
+        return [self._ring, *(self._previous if self.measuring else [])]
 
     # Inside the compiled step.
 
@@ -145,25 +146,51 @@ class Tape:
             head[0] = _scalar(loss)
         if step is not None:
             self.has_update, self.has_rate = True, step.learning_rate is not None
-            norms = probes.norms(step.gradients)
             if step.learning_rate is not None:
                 head[1] = _scalar(step.learning_rate)
-            # Entries that are not finite make a norm that is not: nothing to count where all norms are.
-            head[2] = ops.cond(
-                ops.all(ops.isfinite(norms)), lambda: zero, lambda: probes.nonfinite_entries(step.gradients)
-            )
+            norms, head[2] = self._gradient_part(step.gradients)
             body = [norms, *([self._costly_part(step)] if self.costly else [])]
             if self.measuring:
                 for buffer, gradient in zip(self._previous, step.gradients, strict=True):
                     buffer.assign(gradient)
         row = ops.concatenate([ops.stack(head), *body])
-        here = ops.equal(ops.arange(self.rows, dtype="int32"), ops.mod(_tensor(self._count), self.rows))
-        self._ring.assign(ops.where(ops.expand_dims(here, 1), row, _tensor(self._ring)))
-        # TensorFlow runs at once whatever does not wait for the step's data, also where there are none any more:
-        # the count waits for the row, by a sum that no optimisation sees to be one.
-        finite = ops.isfinite(row)
-        arrived = ops.cast(ops.all(ops.logical_or(finite, ops.logical_not(finite))), "int32")
-        self._count.assign(_tensor(self._count) + arrived)
+        # One write for row and count: TensorFlow runs at once whatever does not wait for the step's data, also
+        # where there are none any more, and a count of its own would go on without its row.
+        ring = _tensor(self._ring)
+        count = ring[self.rows, 0]
+        place = ops.mod(count, self.rows)
+        next_count = ops.mod(count + 1.0, _WRAP)
+        if self.functional:  # in place: the ring has been given away to the step
+            row, here = ops.expand_dims(row, 0), (ops.cast(place, "int32"), 0)
+            ring = ops.slice_update(ring, here, row)
+            ring = ops.slice_update(ring, (self.rows, 0), ops.reshape(next_count, (1, 1)))
+        else:  # with masks, not at an index: an index leaves the device
+            index = ops.expand_dims(ops.arange(self.rows + 1, dtype="float32"), 1)
+            ring = ops.where(ops.equal(index, place), row, ring)
+            ring = ops.where(ops.equal(index, self.rows), next_count, ring)
+        self._ring.assign(ring)
+
+    def _gradient_part(self, gradients: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """(T,) norms and () count of entries that are not finite."""
+        if not self._branches:
+            return probes.norms(gradients), probes.nonfinite_entries(gradients)
+        norms = probes.norms(gradients) if not self.functional else self._apart(probes.norms, gradients)
+        # Entries that are not finite make a norm that is not: nothing to count where all norms are.
+        count = ops.cond(
+            ops.all(ops.isfinite(norms)),
+            lambda: ops.zeros((), "float32"),
+            lambda: probes.nonfinite_entries(gradients),
+        )
+        return norms, count
+
+    def _apart(self, statistic: Callable[[Sequence[Tensor]], Tensor], tensors: Sequence[Tensor]) -> Tensor:
+        """(T,) statistic of T tensors, in a branch that is always taken.
+
+        XLA would find that Adam squares its gradients too, share the squares, and write them all to memory for that.
+        """
+        never = ops.cast(ops.less(_tensor(self._ring)[self.rows, 0], 0.0), "int32")
+        nothing = ops.zeros((self.tensors,), "float32")
+        return ops.switch(never, [lambda: statistic(tensors), lambda: nothing])
 
     def _costly_part(self, step: _Step) -> Tensor:
         if step.product is None:
@@ -184,16 +211,17 @@ class Tape:
         """The rows written since the last call; None where there is nothing to read."""
         if not self.built:
             return None
-        ring, count = self.values[:2] if self.functional else (self._ring, self._count)
-        if self.functional and count.is_deleted():
+        ring = self.values[0] if self.functional else self._ring
+        if self.functional and ring.is_deleted():
             return None  # given away to a step that died with it
-        total = int(ops.convert_to_numpy(count))
+        ring = ops.convert_to_numpy(ring)
+        total = self._drained + (int(ring[self.rows, 0]) - self._drained) % _WRAP
         new = min(total - self._drained, self.rows)
-        if new <= 0:
+        if new == 0:
             return None
         lost, self._drained = total - self._drained - new, total
         steps = np.arange(total - new, total, dtype=np.int64)
-        table = np.asarray(ops.convert_to_numpy(ring), dtype=np.float64)[steps % self.rows]
+        table = np.asarray(ring[steps % self.rows], np.float64)
         head, norms, rest = np.split(table, [_HEAD, _HEAD + self.tensors], axis=1)
         if not self.costly:
             rest = np.zeros((new, _COSTLY_HEAD + 3 * self.tensors))

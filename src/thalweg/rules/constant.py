@@ -102,9 +102,10 @@ class NoBetterThanConstant(Rule):
         if not stuck and (unlike := self._validation(record, made)) is not None:
             return unlike
         if learned:
+            evidence["ended"] = Evidence(made.ended, "loss")
             return self.finding(
                 Verdict.SATISFACTORY,
-                "The loss ended at {loss}; a constant prediction has {loss__usual}.",
+                "The loss ended at {ended}; a constant prediction has {loss__usual}.",
                 evidence,
                 series=("loss", "epoch_loss"),
             )

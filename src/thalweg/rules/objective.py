@@ -64,8 +64,9 @@ class Progress:
 
     `fell`: the last losses lie below the first. `adequate`: they also lie below the loss of a constant
     prediction, where that is known, for falling to it is not learning. True and False are both shown; None
-    means cannot tell. `low` and `high` enclose `final` with 99 % confidence each. `start` is the first
-    loss, `constant` that of the constant prediction; numbers that are not known are NaN.
+    means cannot tell. `final` is the mean of the last quarter; `low` and `high` enclose it with 99 % confidence
+    each. `ended` is the loss as the log has it last: the last epoch's, else the median of the last tenth.
+    `start` is the first loss, `constant` that of the constant prediction; numbers that are not known are NaN.
     """
 
     fell: bool | None = None
@@ -75,6 +76,7 @@ class Progress:
     final: float = np.nan
     low: float = np.nan
     high: float = np.nan
+    ended: float = np.nan
     count: int = 0
 
 
@@ -132,4 +134,8 @@ def progress(record: Record) -> Progress:
         adequate = below(constant, 0.0) if constant < start else fell
         if constant > 0.0 and high < 0.5 * constant:
             adequate = True
-    return Progress(fell, adequate, start, constant, last.value, low, high, count)
+    logged = record.series.get("epoch_loss")
+    ended = spread(values[-max(1, len(values) // 10) :]).location
+    if logged is not None and len(logged):
+        ended = float(logged.values[-1])
+    return Progress(fell, adequate, start, constant, last.value, low, high, ended, count)

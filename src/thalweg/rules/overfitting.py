@@ -97,11 +97,12 @@ class Overfitting(Rule):
         before, after = self._training(record, step)
         if not self._turned(record, found, least):
             template = (
-                "The validation loss ended at {latest}; its lowest level was {latest__usual}, around "
+                "The validation loss ended at {ended}; its lowest level was {latest__usual}, around "
                 f"{word} {{step}}."
             )
+            evidence["ended"] = Evidence(float(validation.values[-1]), validation.unit)
             if found.rise <= 0.0:
-                template = "The validation loss was lowest at its end, at {latest}."
+                template = "The validation loss was lowest at its end, at {ended}."
             return self.finding(Verdict.SATISFACTORY, template, evidence, series=("validation_loss",))
         if not after < before:
             return self.unassessed(

@@ -76,17 +76,19 @@ class Stalled(Rule):
         line = made.start - GAIN * abs(made.start)
         evidence["final"] = Evidence(made.final, series.unit, usual=made.start, threshold=line)
         if made.fell:
+            evidence["ended"] = Evidence(made.ended, series.unit)
             return self.finding(
                 Verdict.SATISFACTORY,
-                "The loss fell from {start} to {final}.",
+                "The loss fell from {start} to {ended}.",
                 evidence,
                 series=(series.name,),
             )
         if made.adequate:
             evidence["constant"] = Evidence(made.constant, series.unit)
+            evidence["ended"] = Evidence(made.ended, series.unit)
             return self.finding(
                 Verdict.SATISFACTORY,
-                "The loss stood at {final}, where a constant prediction has {constant}; it began at {start}.",
+                "The loss ended at {ended}, where a constant prediction has {constant}; it began at {start}.",
                 evidence,
                 series=(series.name,),
             )

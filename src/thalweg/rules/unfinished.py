@@ -9,7 +9,7 @@ from thalweg.finding import Evidence, Finding, Remedy, Verdict
 from thalweg.record import Record, Series
 from thalweg.rule import Rule
 from thalweg.rules.objective import GAIN, epochs, progress, unit
-from thalweg.stats import spread, trend
+from thalweg.stats import p_falls, spread, trend
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,15 @@ class Unfinished(Rule):
     so far. The standard error of the line knows the autocorrelation of its residuals (batch means, inflated
     by (1 + rho)/(1 - rho) with Kendall's correction). Still falling means both
 
-    - one-sided p-value of the trend below `significance`, and
+    - one-sided p-value below `significance`, of the trend or, in a log of epochs, of so many falls from one
+      value to the next under a random walk without drift (seven falls in a row have p = 1/128), and
     - a fitted fall over that third of `share` or more of the whole gain, counted from the first epoch, or
       past the first tenth of the steps.
 
     Levelled off is a claim of its own: the largest fall that the line allows with 95 % confidence is smaller
     than that share, or the line rises (one-sided p-value below `significance`; a rise of `share` of the level
-    or more is called one). Between these nothing is said, nor is it where the training loss never fell
+    or more is called one; so is a fall that is that large beside the level and certain, but small beside the
+    gain). Between these nothing is said, nor is it where the training loss never fell
     (`L001`) or the whole gain is under 2 % of where it began.
 
     Where the learning rate ended at a tenth of its peak or less, the schedule had come to its end: the fall
@@ -67,7 +69,8 @@ class Unfinished(Rule):
 
     ## References
 
-    Santer et al., *J. Geophys. Res.* 105, 2000, section 4 (trend with autocorrelated residuals). Prechelt,
+    Santer et al., *J. Geophys. Res.* 105, 2000, section 4 (trend with autocorrelated residuals). Moore & Wallis,
+    *J. Am. Stat. Assoc.* 38, 1943 (signs of differences). Prechelt,
     *Early Stopping - But When?*, 1998.
     """
 
@@ -110,6 +113,10 @@ class Unfinished(Rule):
         line = trend(steps[-third:], values[-third:])
         end = spread(values[-max(1, n // 10) :]).location
         # Adding zero turns -0.0, which a constant series gives, into 0.
+        p_value = line.p_falling
+        if series.name != "loss":
+            p_value = min(p_value, p_falls(values[-third:]))
+        falls = p_value < self.significance
         fall, most = 0.0 - line.change, 0.0 - line.quantile(0.05)
         early = _early(record, series.name, values)
         gain = max(early - end, fall, 0.0)
@@ -117,7 +124,8 @@ class Unfinished(Rule):
         share = self.share * 3.0 * third / n
         least = share * gain
         word = unit(record)
-        start, level = Evidence(int(steps[-third]), word), Evidence(end, series.unit)
+        start = Evidence(int(steps[-third]), word)
+        level = Evidence(end if series.name == "loss" else float(values[-1]), series.unit)
         rises = line.p_rising < self.significance
         if rises and -fall >= self.share * abs(end):
             return self.finding(
@@ -128,6 +136,19 @@ class Unfinished(Rule):
                     "rise": Evidence(-fall, series.unit),
                     "level": level,
                     "p-value": Evidence(line.p_rising, threshold=self.significance),
+                },
+                series=(series.name,),
+            )
+        if falls and 0.0 < fall < least and fall >= self.share * abs(end):
+            return self.finding(
+                Verdict.SATISFACTORY,
+                f"From {word} {{start}} on {name} fell by {{fall}}, {{share}} of all it had gained, to {{level}}.",
+                {
+                    "start": start,
+                    "fall": Evidence(fall, series.unit, threshold=least),
+                    "share": Evidence(fall / gain, "fraction", threshold=share),
+                    "level": level,
+                    "p-value": Evidence(p_value, threshold=self.significance),
                 },
                 series=(series.name,),
             )
@@ -142,7 +163,7 @@ class Unfinished(Rule):
                 },
                 series=(series.name,),
             )
-        if not (line.p_falling < self.significance and fall >= least > 0.0):
+        if not (falls and fall >= least > 0.0):
             return self.unassessed(
                 f"Not assessed: from {word} {{start}} on {name} may have fallen by up to {{most}}, too "
                 "much to say that it had levelled off, too little to be sure that it was still falling.",
@@ -164,7 +185,7 @@ class Unfinished(Rule):
             "fall": Evidence(fall, series.unit, threshold=least),
             "share": Evidence(fall / gain, "fraction", threshold=share),
             "level": level,
-            "p-value": Evidence(line.p_falling, threshold=self.significance),
+            "p-value": Evidence(p_value, threshold=self.significance),
         }
         template = (
             f"From {word} {{start}} to the end {name} fell by {{fall}}, which is {{share}} of all it had "
