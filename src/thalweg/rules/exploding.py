@@ -7,9 +7,8 @@ import numpy as np
 from thalweg.finding import Evidence, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
-from thalweg.rules.layers import depth_profile, layer_of
-from thalweg.rules.objective import progress, unit
-from thalweg.stats import profile
+from thalweg.rules.depth import over_depth
+from thalweg.rules.objective import unit
 
 _REMEDIES = (
     Remedy(
@@ -92,56 +91,8 @@ class ExplodingGradients(Rule):
 
     def assess(self, record: Record) -> Finding:
         """Overflow of the norm first, then the profile over depth and the progress beside it."""
-        if (overflow := self._overflow(record)) is not None:
-            return overflow
-        names, values = depth_profile(record)
-        found = profile(values)
-        if np.isnan(found.factor):
-            return self.unassessed(
-                "Not assessed: a profile over depth takes {count__threshold} kernels with a gradient, and "
-                "there were {count}.",
-                {"count": Evidence(found.count, "kernels", threshold=4)},
-            )
-        factor, low = 1.0 / found.factor, 1.0 / found.high
-        total = float(np.exp(np.log(factor) * (found.count - 1)))
-        evidence = {
-            "count": Evidence(found.count, "kernels"),
-            "factor": Evidence(factor, "1", usual=1.0, threshold=self.factor),
-            "total": Evidence(total, "1", threshold=self.total),
-        }
-        series = tuple(f"gradient_norm/{name}" for name in names)
-        if not (low > self.factor and total > self.total):
-            return self.finding(
-                Verdict.SATISFACTORY,
-                "Over {count} kernels the gradient changed by a factor of {factor} per layer from the "
-                "output to the input.",
-                evidence,
-                series=series,
-            )
-        made = progress(record)
-        if made.adequate:
-            return self.finding(
-                Verdict.SATISFACTORY,
-                "Over {count} kernels the gradient grew by a factor of {factor} per layer toward the "
-                "input, and the loss fell all the same.",
-                evidence,
-                series=series,
-            )
-        if made.adequate is None:
-            return self.unassessed(
-                "Not assessed: the gradient grew by a factor of {factor} per layer toward the input, but "
-                "whether the loss fell could not be told.",
-                evidence,
-            )
-        evidence["loss"] = Evidence(made.final, "loss", usual=made.start)
-        return self.finding(
-            Verdict.CONCERN,
-            "Over {count} kernels the gradient grew by a factor of {factor} per layer toward the input, "
-            "{total} in all, while the loss went from {loss__usual} to {loss}.",
-            evidence,
-            series=series,
-            layer=layer_of(names[0]),
-            remedies=_REMEDIES,
+        return self._overflow(record) or over_depth(
+            self, record, grows=True, factor=self.factor, total=self.total, remedies=_REMEDIES
         )
 
     def _overflow(self, record: Record) -> Finding | None:

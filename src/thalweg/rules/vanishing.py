@@ -2,14 +2,26 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from thalweg.finding import Evidence, Finding, Remedy, Verdict
+from thalweg.finding import Finding, Remedy
 from thalweg.record import Record
 from thalweg.rule import Rule
-from thalweg.rules.layers import depth_profile, layer_of
-from thalweg.rules.objective import progress
-from thalweg.stats import profile
+from thalweg.rules.depth import over_depth
+
+_REMEDIES = (
+    Remedy(
+        "Use ReLU, GELU or SELU in the hidden layers.",
+        "The slope of a sigmoid is at most a quarter, and a product of them vanishes.",
+    ),
+    Remedy(
+        "Initialise to fit the activation: `he_normal` for ReLU, `glorot_uniform` for tanh.",
+        "The variance is then the same at every depth.",
+    ),
+    Remedy(
+        "Add `BatchNormalization` or `LayerNormalization` after the hidden layers.",
+        "It restores the scale at every layer.",
+    ),
+    Remedy("Add residual connections.", "They give the gradient a path of slope one."),
+)
 
 
 @dataclass(frozen=True)
@@ -72,66 +84,4 @@ class VanishingGradients(Rule):
 
     def assess(self, record: Record) -> Finding:
         """The profile over depth, and the progress beside it."""
-        names, values = depth_profile(record)
-        found = profile(values)
-        if np.isnan(found.factor):
-            return self.unassessed(
-                "Not assessed: a profile over depth takes {count__threshold} kernels with a gradient, and "
-                "there were {count}.",
-                {"count": Evidence(found.count, "kernels", threshold=4)},
-            )
-        total = float(np.exp(np.log(found.factor) * (found.count - 1)))
-        evidence = {
-            "count": Evidence(found.count, "kernels"),
-            "factor": Evidence(found.factor, "1", usual=1.0, threshold=self.factor),
-            "total": Evidence(total, "1", threshold=self.total),
-        }
-        series = tuple(f"gradient_norm/{name}" for name in names)
-        if not (found.low > self.factor and total > self.total):
-            return self.finding(
-                Verdict.SATISFACTORY,
-                "Over {count} kernels the gradient changed by a factor of {factor} per layer from the "
-                "input to the output.",
-                evidence,
-                series=series,
-            )
-        made = progress(record)
-        if made.adequate:
-            return self.finding(
-                Verdict.SATISFACTORY,
-                "Over {count} kernels the gradient shrank by a factor of {factor} per layer toward the "
-                "input, and the loss fell all the same.",
-                evidence,
-                series=series,
-            )
-        if made.adequate is None:
-            return self.unassessed(
-                "Not assessed: the gradient shrank by a factor of {factor} per layer toward the input, but "
-                "whether the loss fell could not be told.",
-                evidence,
-            )
-        evidence["loss"] = Evidence(made.final, "loss", usual=made.start)
-        evidence["tensor"] = Evidence(names[0])
-        return self.finding(
-            Verdict.CONCERN,
-            "Over {count} kernels the gradient shrank by a factor of {factor} per layer toward the input, "
-            "{total} in all, while the loss went from {loss__usual} to {loss}.",
-            evidence,
-            series=series,
-            layer=layer_of(names[0]),
-            remedies=(
-                Remedy(
-                    "Use ReLU, GELU or SELU in the hidden layers.",
-                    "The slope of a sigmoid is at most a quarter, and a product of them vanishes.",
-                ),
-                Remedy(
-                    "Initialise to fit the activation: `he_normal` for ReLU, `glorot_uniform` for tanh.",
-                    "The variance is then the same at every depth.",
-                ),
-                Remedy(
-                    "Add `BatchNormalization` or `LayerNormalization` after the hidden layers.",
-                    "It restores the scale at every layer.",
-                ),
-                Remedy("Add residual connections.", "They give the gradient a path of slope one."),
-            ),
-        )
+        return over_depth(self, record, grows=False, factor=self.factor, total=self.total, remedies=_REMEDIES)
