@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 ARMS = ("plain", "watched", "tensorboard")
-EPOCHS = 4
+EPOCHS = 3
 EXAMPLES = 60_000
 FEWER = 12_800  # for the convolutional network, whose steps are long
 

@@ -100,9 +100,9 @@ def test_the_count_goes_on_where_float32_would_stop(drive):
     drive.step()
     tape = drive.tape
     tape._drained = 2**24 - 3
-    ring = np.array(ops.convert_to_numpy(tape._ring))
-    ring[tape.rows, 0] = 2**23 - 3
-    tape._ring.assign(ring)
+    table = np.array(ops.convert_to_numpy(tape._table))
+    table[0, 0] = 2**23 - 3
+    tape._table.assign(table)
     for _ in range(5):
         drive.step()
     rows = tape.read()

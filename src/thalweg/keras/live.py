@@ -33,9 +33,9 @@ from thalweg.record import Event, Record
 from thalweg.rules import RULES
 from thalweg.store import read
 
-_ROWS = 128
+_ROWS = 256
 _FUNCTIONAL_ROWS = 1024
-"""A row is written with a mask over the tape, but in place where steps are functions."""
+"""Rows of the tape. To write one moves the others along; where steps are functions it is written in place."""
 _SECONDS = 1.0
 """The tape is drained when it is full or after so much time: all that `kill -9` can lose."""
 _TAIL = 16

@@ -1,6 +1,6 @@
 """The tape: a ring buffer on the device that the compiled step writes one row to."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from thalweg.keras import probes
 from thalweg.keras.probes import Tensor
 
-_HEAD = 3  # loss, learning rate, entries that are not finite
+_HEAD = 4  # the step's number, loss, learning rate, entries that are not finite
 _COSTLY_HEAD = 2  # measured or not, inner product with the previous gradient
-_WRAP = 2**23  # the count of the steps starts again at 0 here: float32 counts no further than 2^24
+_WRAP = 2**23  # the step after this one has the number 1: float32 counts no further than 2^24
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class _Step:
 
 
 class Tape:
-    """A ring of rows with the count of the steps behind its last, and at most one gradient-sized buffer.
+    """The rows of the last steps, each with the number of its step, and at most one gradient-sized buffer.
 
     The buffer keeps the gradient of the step before, for the cosine; where steps run eagerly it lends itself
     as the copy of the parameters during the update. Without `costly` there is none, and no costly column.
@@ -67,7 +67,7 @@ class Tape:
     """
 
     def __init__(self, rows: int, *, costly: bool, eager: bool, functional: bool) -> None:
-        self.rows = 1 << (rows - 1).bit_length()  # a power of two: the places go on where the count wraps
+        self.rows = rows
         self.costly = costly
         self.tensors = -1
         self.has_loss = self.has_update = self.has_rate = False
@@ -88,17 +88,18 @@ class Tape:
         """Make the variables for trainable tensors of these shapes."""
         self.tensors = len(shapes)
         width = _HEAD + self.tensors + (_COSTLY_HEAD + 3 * self.tensors if self.costly else 0)
-        self._ring = _variable((self.rows + 1, width), "float32")
+        # Where rows are written in place, one more holds the last number.
+        self._table = _variable((self.rows + self.functional, width), "float32")
         self._previous = [_variable(shape, "float32") for shape in shapes] if self.costly else []
         # An accelerator would wait at a branch until the host had read which way to go.
-        self._branches = "cpu" in str(getattr(self._ring.value, "device", "")).lower()
+        self._branches = "cpu" in str(getattr(self._table.value, "device", "")).lower()
         if self.functional:
-            self.values = [variable.value for variable in (self._ring, *self._previous)]
+            self.values = [variable.value for variable in (self._table, *self._previous)]
 
     @property
     def variables(self) -> list[keras.Variable]:
         """What a step of the kind that runs or is traced needs of the tape: a light one not the buffer."""
-        return [self._ring, *(self._previous if self.measuring else [])]
+        return [self._table, *(self._previous if self.measuring else [])]
 
     # Inside the compiled step.
 
@@ -138,43 +139,41 @@ class Tape:
         step, self._step = self._step, None
         if not self.built:
             self.build([])
-        zero = ops.zeros((), "float32")
-        head = [zero, zero, zero]
-        body = [ops.zeros((self._ring.shape[1] - _HEAD,), "float32")]
+        table, zero = _tensor(self._table), ops.zeros((), "float32")
+        last = table[self.rows if self.functional else 0, 0]
+        # The number travels with its row, in one write: TensorFlow runs at once whatever does not wait for the step's
+        # data, also where there are none any more, and a count of its own would go on without its row.
+        number = ops.mod(last, _WRAP) + 1.0
+        head = [number, zero, zero, zero]
+        body = [ops.zeros((table.shape[1] - _HEAD,), "float32")]
         self.has_loss = loss is not None
         if loss is not None:
-            head[0] = _scalar(loss)
+            head[1] = _scalar(loss)
         if step is not None:
             self.has_update, self.has_rate = True, step.learning_rate is not None
             if step.learning_rate is not None:
-                head[1] = _scalar(step.learning_rate)
-            norms, head[2] = self._gradient_part(step.gradients)
+                head[2] = _scalar(step.learning_rate)
+            norms, head[3] = self._gradient_part(step.gradients, last)
             body = [norms, *([self._costly_part(step)] if self.costly else [])]
             if self.measuring:
                 for buffer, gradient in zip(self._previous, step.gradients, strict=True):
                     buffer.assign(gradient)
-        row = ops.concatenate([ops.stack(head), *body])
-        # One write for row and count: TensorFlow runs at once whatever does not wait for the step's data, also
-        # where there are none any more, and a count of its own would go on without its row.
-        ring = _tensor(self._ring)
-        count = ring[self.rows, 0]
-        place = ops.mod(count, self.rows)
-        next_count = ops.mod(count + 1.0, _WRAP)
-        if self.functional:  # in place: the ring has been given away to the step
-            row, here = ops.expand_dims(row, 0), (ops.cast(place, "int32"), 0)
-            ring = ops.slice_update(ring, here, row)
-            ring = ops.slice_update(ring, (self.rows, 0), ops.reshape(next_count, (1, 1)))
-        else:  # with masks, not at an index: an index leaves the device
-            index = ops.expand_dims(ops.arange(self.rows + 1, dtype="float32"), 1)
-            ring = ops.where(ops.equal(index, place), row, ring)
-            ring = ops.where(ops.equal(index, self.rows), next_count, ring)
-        self._ring.assign(ring)
+        row = ops.expand_dims(ops.concatenate([ops.stack(head), *body]), 0)
+        if self.functional:  # in place: the table has been given away to the step
+            place = ops.cast(ops.mod(number, self.rows), "int32")
+            table = ops.slice_update(table, (place, 0), row)
+            table = ops.slice_update(table, (self.rows, 0), row[:, :1])
+        else:  # by moving the others along, not at an index: an index leaves the device
+            table = ops.concatenate([row, table[:-1]])
+        self._table.assign(table)
 
-    def _gradient_part(self, gradients: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    def _gradient_part(self, gradients: Sequence[Tensor], last: Tensor) -> tuple[Tensor, Tensor]:
         """(T,) norms and () count of entries that are not finite."""
         if not self._branches:
             return probes.norms(gradients), probes.nonfinite_entries(gradients)
-        norms = probes.norms(gradients) if not self.functional else self._apart(probes.norms, gradients)
+        norms = (
+            probes.norms(gradients) if not self.functional else _norms_apart(gradients, ops.less(last, 0.0))
+        )
         # Entries that are not finite make a norm that is not: nothing to count where all norms are.
         count = ops.cond(
             ops.all(ops.isfinite(norms)),
@@ -182,15 +181,6 @@ class Tape:
             lambda: probes.nonfinite_entries(gradients),
         )
         return norms, count
-
-    def _apart(self, statistic: Callable[[Sequence[Tensor]], Tensor], tensors: Sequence[Tensor]) -> Tensor:
-        """(T,) statistic of T tensors, in a branch that is always taken.
-
-        XLA would find that Adam squares its gradients too, share the squares, and write them all to memory for that.
-        """
-        never = ops.cast(ops.less(_tensor(self._ring)[self.rows, 0], 0.0), "int32")
-        nothing = ops.zeros((self.tensors,), "float32")
-        return ops.switch(never, [lambda: statistic(tensors), lambda: nothing])
 
     def _costly_part(self, step: _Step) -> Tensor:
         if step.product is None:
@@ -211,20 +201,20 @@ class Tape:
         """The rows written since the last call; None where there is nothing to read."""
         if not self.built:
             return None
-        ring = self.values[0] if self.functional else self._ring
-        if self.functional and ring.is_deleted():
+        table = self.values[0] if self.functional else self._table
+        if self.functional and table.is_deleted():
             return None  # given away to a step that died with it
-        ring = ops.convert_to_numpy(ring)
-        total = self._drained + (int(ring[self.rows, 0]) - self._drained) % _WRAP
-        new = min(total - self._drained, self.rows)
-        if new == 0:
+        table = np.asarray(ops.convert_to_numpy(table), np.float64)[: self.rows]
+        ahead = (table[:, 0] - self._drained) % _WRAP  # rows of steps drained before lie far ahead
+        new = np.flatnonzero((table[:, 0] > 0.0) & (ahead > 0.0) & (ahead <= _WRAP / 2))
+        if not len(new):
             return None
-        lost, self._drained = total - self._drained - new, total
-        steps = np.arange(total - new, total, dtype=np.int64)
-        table = np.asarray(ring[steps % self.rows], np.float64)
+        new = new[np.argsort(ahead[new])]
+        steps, table = self._drained + ahead[new].astype(np.int64), table[new]
+        lost, self._drained = int(steps[0]) - self._drained - 1, int(steps[-1])
         head, norms, rest = np.split(table, [_HEAD, _HEAD + self.tensors], axis=1)
         if not self.costly:
-            rest = np.zeros((new, _COSTLY_HEAD + 3 * self.tensors))
+            rest = np.zeros((len(new), _COSTLY_HEAD + 3 * self.tensors))
         measured = rest[:, 0] != 0.0
         # The buffer holds the gradient of the last step that measured: the step just before, or an older one.
         before = np.concatenate([[self._measured_last and not lost], measured[:-1]])
@@ -232,7 +222,7 @@ class Tape:
         costly = np.flatnonzero(measured)
         updates, parameters, zeros = np.split(rest[costly, _COSTLY_HEAD:], 3, axis=1)
         return Rows(
-            steps + 1, head[:, 0], head[:, 1], head[:, 2], norms,
+            steps, head[:, 1], head[:, 2], head[:, 3], norms,
             costly, rest[costly, 1], before[costly], updates, parameters, zeros, lost,
         )  # fmt: skip
 
@@ -251,6 +241,15 @@ def _float(tensor: Tensor) -> Tensor:
 
 def _scalar(tensor: Tensor) -> Tensor:
     return ops.reshape(_float(tensor), ())
+
+
+def _norms_apart(gradients: Sequence[Tensor], never: Tensor) -> Tensor:
+    """(T,) norms, in a branch that is taken unless `never`, which never is.
+
+    XLA would find that Adam squares its gradients too, share the squares, and write them all to memory for that.
+    """
+    nothing = ops.zeros((len(gradients),), "float32")
+    return ops.switch(ops.cast(never, "int32"), [lambda: probes.norms(gradients), lambda: nothing])
 
 
 def _unscaled(gradient: Tensor, scale: Tensor | None) -> Tensor:

@@ -103,7 +103,7 @@ def progress(record: Record) -> Progress:
     if not np.isfinite(series.values[-1]):
         return Progress(False, False, start, constant, float(series.values[-1]), count=count)
     if len(values) < (32 if stepwise else 4):
-        return Progress(None, None, start, constant, count=count)
+        return Progress(None, None, start, constant, count=len(values))
     quarter = values[-max(len(values) // 4, 4) :]
     middle = spread(quarter)
     # If seven losses all lie below a line, so does their median with 99 % confidence (sign test).
