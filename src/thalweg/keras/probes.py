@@ -4,7 +4,6 @@ Every function takes lists of T float32 tensors, one per trainable parameter ten
 vectors of T. None of them keeps or changes anything. Each has a slow twin in float64 NumPy in the tests.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,13 +11,10 @@ from keras import ops
 
 Tensor = Any
 
-_LARGE = 2**13
-_COLUMNS = 128
-
 
 def norms(tensors: Sequence[Tensor]) -> Tensor:
     """(T,) Euclidean norms, (sum_i x_i^2)^(1/2). Above 1.8e19 they overflow to infinity in float32."""
-    return ops.sqrt(ops.stack([_total(tensor * tensor) for tensor in tensors]))
+    return ops.sqrt(ops.stack([ops.sum(ops.square(tensor)) for tensor in tensors]))
 
 
 def update_norms(before: Sequence[Tensor], after: Sequence[Tensor]) -> Tensor:
@@ -47,16 +43,5 @@ def inner_product(left: Sequence[Tensor], right: Sequence[Tensor]) -> Tensor:
     With b the gradient of the step before and the two norms it gives the cosine between successive gradients,
     <a, b> / (|a| |b|): near 1 on a straight way down, negative where steps overshoot (Chee & Toulis 2018).
     """
-    products = [_total(a * b) for a, b in zip(left, right, strict=True)]
+    products = [ops.sum(a * b) for a, b in zip(left, right, strict=True)]
     return sum(products[1:], products[0])
-
-
-def _total(tensor: Tensor) -> Tensor:
-    """() the sum of all entries: large tensors in columns first, which XLA vectorises on a CPU."""
-    size = math.prod(tensor.shape)
-    if size < _LARGE:
-        return ops.sum(tensor)
-    flat = ops.reshape(tensor, (-1,))
-    whole = size - size % _COLUMNS
-    total = ops.sum(ops.sum(ops.reshape(flat[:whole], (-1, _COLUMNS)), axis=0))
-    return total if whole == size else total + ops.sum(flat[whole:])
