@@ -128,7 +128,10 @@ def test_control_c_is_130():
         "main()"
     )
     command = [sys.executable, "-c", program, "run", "train.py"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
+    ) as process:  # fmt: skip
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)

@@ -81,6 +81,7 @@ def test_control_c_ends_the_training_and_keeps_it(tmp_path, backend):
     with subprocess.Popen(
         command, cwd=tmp_path, env=environment(tmp_path, backend), stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
     ) as process:  # fmt: skip
         assert process.stdout.readline() == "in fit\n"
         time.sleep(1.5)  # what is younger than a second is not drained yet, and on JAX may go with the step

@@ -96,13 +96,17 @@ def test_without_costly_probes():
     assert rows.gradient_norms.shape == (1, 2) and rows.zero_fractions.shape == (0, 2)
 
 
-def test_the_count_goes_on_where_float32_would_stop(drive):
+@pytest.mark.parametrize("eager", [True, False])
+def test_the_count_goes_on_where_float32_would_stop(eager):
+    drive = Drive(eager=eager)
     drive.step()
     tape = drive.tape
-    tape._drained = 2**24 - 3
-    table = np.array(ops.convert_to_numpy(tape._table))
-    table[0, 0] = 2**23 - 3
-    tape._table.assign(table)
+    assert tape.read().steps.tolist() == [1]
+    tape._drained = tape._written = 2**24 - 3
+    if not eager:
+        table = np.array(ops.convert_to_numpy(tape._table))
+        table[0, 0] = 2**23 - 3
+        tape._table.assign(table)
     for _ in range(5):
         drive.step()
     rows = tape.read()

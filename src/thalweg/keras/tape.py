@@ -1,5 +1,6 @@
-"""The tape: a ring buffer on the device that the compiled step writes one row to."""
+"""The tape: rows on the device, one of which each training step writes."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +61,7 @@ class Tape:
     as the copy of the parameters during the update. Without `costly` there is none, and no costly column.
 
     All of it are `keras.Variable`s; a backend whose steps are functions passes their values through
-    (`functional`: `values` holds them between steps).
+    (`functional`: `values` holds them between steps). Steps that run `eager`ly hand their rows to the host's list.
 
     `measuring` says whether the step that runs, or is traced, has the costly probes in it. It is decided on
     the host: a branch inside the compiled step would copy gradients and parameters for it at every step.
@@ -75,7 +76,8 @@ class Tape:
         self.eager = eager
         self.functional = functional
         self.measuring = costly
-        self._drained = 0
+        self._pushed: deque[Tensor] = deque(maxlen=rows)
+        self._written = self._drained = 0
         self._measured_last = False
         self._step: _Step | None = None
 
@@ -88,8 +90,9 @@ class Tape:
         """Make the variables for trainable tensors of these shapes."""
         self.tensors = len(shapes)
         width = _HEAD + self.tensors + (_COSTLY_HEAD + 3 * self.tensors if self.costly else 0)
+        self._width = width
         # Where rows are written in place, one more holds the last number.
-        self._table = _variable((self.rows + self.functional, width), "float32")
+        self._table = _variable((0 if self.eager else self.rows + self.functional, width), "float32")
         self._previous = [_variable(shape, "float32") for shape in shapes] if self.costly else []
         # An accelerator would wait at a branch until the host had read which way to go.
         self._branches = "cpu" in str(getattr(self._table.value, "device", "")).lower()
@@ -99,7 +102,7 @@ class Tape:
     @property
     def variables(self) -> list[keras.Variable]:
         """What a step of the kind that runs or is traced needs of the tape: a light one not the buffer."""
-        return [self._table, *(self._previous if self.measuring else [])]
+        return [*([] if self.eager else [self._table]), *(self._previous if self.measuring else [])]
 
     # Inside the compiled step.
 
@@ -139,26 +142,33 @@ class Tape:
         step, self._step = self._step, None
         if not self.built:
             self.build([])
-        table, zero = _tensor(self._table), ops.zeros((), "float32")
-        last = table[self.rows if self.functional else 0, 0]
-        # The number travels with its row, in one write: TensorFlow runs at once whatever does not wait for the step's
-        # data, also where there are none any more, and a count of its own would go on without its row.
-        number = ops.mod(last, _WRAP) + 1.0
-        head = [number, zero, zero, zero]
-        body = [ops.zeros((table.shape[1] - _HEAD,), "float32")]
+        zero = ops.zeros((), "float32")
+        head = [zero, zero, zero]
+        body = [ops.zeros((self._width - _HEAD,), "float32")]
         self.has_loss = loss is not None
         if loss is not None:
-            head[1] = _scalar(loss)
+            head[0] = _scalar(ops.stop_gradient(loss))
         if step is not None:
             self.has_update, self.has_rate = True, step.learning_rate is not None
             if step.learning_rate is not None:
-                head[2] = _scalar(step.learning_rate)
-            norms, head[3] = self._gradient_part(step.gradients, last)
+                head[1] = _scalar(step.learning_rate)
+            norms, head[2] = self._gradient_part(step.gradients)
             body = [norms, *([self._costly_part(step)] if self.costly else [])]
             if self.measuring:
                 for buffer, gradient in zip(self._previous, step.gradients, strict=True):
                     buffer.assign(gradient)
-        row = ops.expand_dims(ops.concatenate([ops.stack(head), *body]), 0)
+        if self.eager:
+            self._written += 1
+            self._pushed.append(ops.concatenate([ops.stack([zero, *head]), *body]))
+        else:
+            self._push(head, body)
+
+    def _push(self, head: Sequence[Tensor], body: Sequence[Tensor]) -> None:
+        # The number travels with its row, in one write: TensorFlow runs at once whatever does not wait for the step's
+        # data, also where there are none any more, and a count of its own would go on without its row.
+        number = ops.mod(self._last_number(), _WRAP) + 1.0
+        row = ops.expand_dims(ops.concatenate([ops.stack([number, *head]), *body]), 0)
+        table = _tensor(self._table)
         if self.functional:  # in place: the table has been given away to the step
             place = ops.cast(ops.mod(number, self.rows), "int32")
             table = ops.slice_update(table, (place, 0), row)
@@ -167,20 +177,22 @@ class Tape:
             table = ops.concatenate([row, table[:-1]])
         self._table.assign(table)
 
-    def _gradient_part(self, gradients: Sequence[Tensor], last: Tensor) -> tuple[Tensor, Tensor]:
+    def _last_number(self) -> Tensor:
+        return _tensor(self._table)[self.rows if self.functional else 0, 0]
+
+    def _gradient_part(self, gradients: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """(T,) norms and () count of entries that are not finite."""
         if not self._branches:
             return probes.norms(gradients), probes.nonfinite_entries(gradients)
-        norms = (
-            probes.norms(gradients) if not self.functional else _norms_apart(gradients, ops.less(last, 0.0))
-        )
+        if self.functional:
+            norms = _norms_apart(gradients, ops.less(self._last_number(), 0.0))
+        else:
+            norms = probes.norms(gradients)
         # Entries that are not finite make a norm that is not: nothing to count where all norms are.
-        count = ops.cond(
-            ops.all(ops.isfinite(norms)),
-            lambda: ops.zeros((), "float32"),
-            lambda: probes.nonfinite_entries(gradients),
-        )
-        return norms, count
+        none, finite = ops.zeros((), "float32"), ops.all(ops.isfinite(norms))
+        if self.eager:
+            return norms, none if finite else probes.nonfinite_entries(gradients)
+        return norms, ops.cond(finite, lambda: none, lambda: probes.nonfinite_entries(gradients))
 
     def _costly_part(self, step: _Step) -> Tensor:
         if step.product is None:
@@ -201,10 +213,9 @@ class Tape:
         """The rows written since the last call; None where there is nothing to read."""
         if not self.built:
             return None
-        table = self.values[0] if self.functional else self._table
-        if self.functional and table.is_deleted():
+        if self.functional and self.values[0].is_deleted():
             return None  # given away to a step that died with it
-        table = np.asarray(ops.convert_to_numpy(table), np.float64)[: self.rows]
+        table = self._numbered_rows()
         ahead = (table[:, 0] - self._drained) % _WRAP  # rows of steps drained before lie far ahead
         new = np.flatnonzero((table[:, 0] > 0.0) & (ahead > 0.0) & (ahead <= _WRAP / 2))
         if not len(new):
@@ -225,6 +236,18 @@ class Tape:
             steps, head[:, 1], head[:, 2], head[:, 3], norms,
             costly, rest[costly, 1], before[costly], updates, parameters, zeros, lost,
         )  # fmt: skip
+
+    def _numbered_rows(self) -> NDArray[np.float64]:
+        """(n, width) the rows as they stand, in any order, those never written with the number 0."""
+        if not self.eager:
+            table = self.values[0] if self.functional else self._table
+            return np.asarray(ops.convert_to_numpy(table), np.float64)[: self.rows]
+        if not self._pushed:
+            return np.zeros((0, self._width))
+        table = np.array(ops.convert_to_numpy(ops.stack(list(self._pushed))), np.float64)
+        table[:, 0] = np.arange(self._written - len(table), self._written) % _WRAP + 1
+        self._pushed.clear()
+        return table
 
 
 def _variable(shape: Sequence[int], dtype: str) -> keras.Variable:
