@@ -50,6 +50,13 @@ def environment(folder: Path, backend: str = "jax", **settings: str) -> dict[str
     return {key: value for key, value in {**os.environ, **mine}.items() if key not in ("COLUMNS", "NO_COLOR")}
 
 
+def spoken(text: str) -> str:
+    """What a process wrote, less what TensorFlow's C++ says of the processor on some machines, at any log level."""
+    return re.sub(
+        r"^(WARNING: All log messages before absl|[IWE]0000 00:00:\d).*\n", "", text, flags=re.MULTILINE
+    )
+
+
 def python(folder: Path, *arguments: object, backend: str = "jax", given: str = "", **settings: str) -> Ended:
     """Run `python arguments` in `folder`; `given` is what it finds on its standard input."""
     ended = subprocess.run(
@@ -58,7 +65,7 @@ def python(folder: Path, *arguments: object, backend: str = "jax", given: str = 
         timeout=TIMEOUT,
     )  # fmt: skip
     out, err = (stream.decode(errors="surrogateescape") for stream in (ended.stdout, ended.stderr))
-    return Ended(ended.returncode, out, err, folder)
+    return Ended(ended.returncode, out, spoken(err), folder)
 
 
 def thalweg(folder: Path, *arguments: object, **settings: str) -> Ended:
@@ -80,7 +87,8 @@ def on_a_terminal(folder: Path, *arguments: object, backend: str = "jax") -> End
             except OSError:  # Linux says so when the other end has closed
                 break
     os.close(ours)
-    return Ended(process.returncode, text.decode(errors="replace").replace("\r\n", "\n"), "", folder)
+    seen = text.decode(errors="replace").replace("\r\n", "\n")
+    return Ended(process.returncode, spoken(seen), "", folder)
 
 
 def needs(backend: str) -> None:

@@ -8,7 +8,7 @@ import time
 from functools import partial
 
 import pytest
-from commands import SCRIPTS, environment, python, thalweg
+from commands import SCRIPTS, environment, python, spoken, thalweg
 
 import thalweg as package
 
@@ -93,6 +93,7 @@ def test_control_c_ends_the_training_and_keeps_it(tmp_path, backend):
             except subprocess.TimeoutExpired:  # Python drops one that meets it in a finaliser: press again
                 continue
     assert process.returncode == 130
+    errors = spoken(errors)
     assert errors.startswith("Traceback")
     assert errors.count("KeyboardInterrupt") >= 1
     assert "thalweg/keras" not in errors
