@@ -249,3 +249,23 @@ def test_memory(budget, tmp_path, monkeypatch):
     found = costly & {series.quantity for series in record.series.values()}
     assert found == (costly if budget is None else set())
     assert {"loss", "gradient_norm", "nonfinite_gradients"} <= set(record.series)
+
+
+def test_live_rules_look_back_on_a_bounded_tail(tmp_path, monkeypatch):
+    from thalweg.keras import live
+    from thalweg.rules import RULES
+
+    seen = []
+
+    class Listening:
+        def check(self, record: Any) -> Any:
+            seen.append(len(record.series["loss"]))
+            return RULES[0].check(record)
+
+    monkeypatch.setattr(live, "_LIVE", (Listening(),))
+    monkeypatch.setattr(live, "_TAIL", 40)
+    monkeypatch.setattr(live, "_ROWS", 16)
+    monkeypatch.setattr(live, "_FUNCTIONAL_ROWS", 16)
+    record = fitted(tmp_path / "run", classifier(**SLOW), X, Y, batch_size=4)
+    assert len(record.series["loss"]) == 150
+    assert 40 <= max(seen) <= 40 + 16

@@ -38,8 +38,8 @@ _FUNCTIONAL_ROWS = 1024
 """Rows of the tape. To write one moves the others along; where steps are functions it is written in place."""
 _SECONDS = 1.0
 """The tape is drained when it is full or after so much time: all that `kill -9` can lose."""
-_TAIL = 16
-"""Drains that the live rules look back on: about 2,000 steps."""
+_TAIL = 2000
+"""Steps that the live rules look back on, in whole drains."""
 _SHARE = 0.25
 """Share of the budget for the live rules, and as much for the probe batch, the costly probes the rest."""
 _LIVE = tuple(rule for rule in RULES if rule.live)
@@ -76,7 +76,7 @@ class LiveRun:
         self._norm: float | None = None
         self._layout: Layout | None = None
         self._accumulation, self._phase = _accumulation(model.optimizer)
-        self._tail: deque[list[Block]] = deque(maxlen=_TAIL)
+        self._tail: deque[tuple[int, list[Block]]] = deque()
         self._epochs: list[Block] = []
         self._noted_data = False
         self._probe: ProbeBatch | None = None
@@ -247,7 +247,9 @@ class LiveRun:
             found = blocks(rows, layout, None if rows.lost else self._norm)
             self._norm = float(np.sqrt(np.sum(rows.gradient_norms[-1] ** 2))) if layout.has_update else None
             self._keeper.append(found)
-            self._tail.append(found)
+            self._tail.append((self._step, found))
+            while self._tail[0][0] <= self._step - _TAIL:
+                self._tail.popleft()
             if layout.has_loss and rows.steps[0] == 1:
                 self._keeper.note({"initial_loss": float(rows.loss[0])})
         self._pacer.read(self._calls, done)
@@ -265,7 +267,7 @@ class LiveRun:
             self._for_rules.timed(self._check_live)
 
     def _check_live(self) -> None:
-        parts = [block for drain in self._tail for block in drain]
+        parts = [block for _, drain in self._tail for block in drain]
         record = Record.of(series([*parts, *self._epochs[-200:]]), self._keeper.info, self._keeper.events)
         for rule in _LIVE:
             finding = rule.check(record)

@@ -92,6 +92,7 @@ class Pacer:
         groups = [self._times[i : i + 4] for i in range(0, len(self._times), 4)]
         costs = [max((a + d) / (b + c) - 1.0, 0.0) if b + c > 0.0 else 0.0 for a, b, c, d in groups]
         self.cost = median(costs)
-        needed = math.ceil(self._burst * max(costs) / (_SHARE * self._budget))
+        # A whole number may come out a rounding error above itself.
+        needed = math.ceil(self._burst * max(costs) / (_SHARE * self._budget) - 1e-9)
         self.stride = needed if needed > self._burst else 1
         self._times, self._from, self._next = None, None, _AGAIN * calls

@@ -113,11 +113,11 @@ class Unfinished(Rule):
         third = max(n // 3, 8)
         line = trend(steps[-third:], values[-third:])
         end = spread(values[-max(1, n // 10) :]).location
-        # Adding zero turns -0.0, which a constant series gives, into 0.
         p_value = line.p_falling
         if series.name != "loss":
             p_value = min(p_value, p_falls(values[-third:]))
         falls = p_value < self.significance
+        # Adding zero turns -0.0, which a constant series gives, into 0.
         fall, most = 0.0 - line.change, 0.0 - line.quantile(0.05)
         early = _early(record, series.name, values)
         gain = max(early - end, fall, 0.0)
