@@ -7,7 +7,7 @@ The seeds here are not those with which any threshold was chosen.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from thalweg.stats import mean, rolling_bound, trend
 
 SEED = 7_140_000
 Array = NDArray[np.float64]
+Curve = Callable[[int], Array]
 
 
 def ar1(rng: np.random.Generator, phi: float, *shape: int) -> Array:
@@ -126,50 +127,65 @@ def record(whole: dict[str, Array], epochs: dict[str, Array] | None = None) -> R
     return Record.of(made, facts, [Event(last, "finished", {"reason": "completed"})])
 
 
-def overfitting(scale: float) -> None:
-    rule = next(r for r in RULES if r.code == "V001")
+def flat_validations(
+    scale: float,
+    code: str,
+    seed: int,
+    lengths: tuple[int, ...],
+    noises: tuple[tuple[float, float], ...],
+    fall: Curve,
+    training: Curve | None = None,
+) -> list[list[str]]:
+    """The table's rows: alarms of a rule where validation falls and stays flat, under noise of (size, correlation).
+
+    `fall` and `training` are curves over so many epochs; without `training` it falls as validation does.
+    """
+    rule = next(r for r in RULES if r.code == code)
     rows = []
-    for n in (10, 20, 50, 200):
+    for n in lengths:
         row = [f"{n}"]
-        for noise, phi in ((0.02, 0.0), (0.05, 0.0), (0.15, 0.0), (0.05, 0.5), (0.05, 0.9)):
+        for noise, phi in noises:
             runs = int(1000 * scale)
-            rng = np.random.default_rng([SEED + 3, n, int(100 * noise), int(100 * phi)])
-            fall = 1.5 * np.exp(-np.arange(n) / 3)
-            training = 2.0 * np.exp(-np.arange(n) / 8) + 0.05
+            rng = np.random.default_rng([seed, n, int(100 * noise), int(100 * phi)])
             hits = 0
             for wiggle in ar1(rng, phi, runs, n):
-                validation = (0.5 + fall) * np.exp(noise * wiggle)
-                found = rule.check(record({}, {"epoch_loss": training, "validation_loss": validation}))
+                validation = (0.5 + fall(n)) * np.exp(noise * wiggle)
+                losses = validation if training is None else training(n)
+                found = rule.check(record({}, {"epoch_loss": losses, "validation_loss": validation}))
                 hits += found.verdict is Verdict.CONCERN
             row.append(interval(hits, runs))
         rows.append(row)
+    return rows
+
+
+def overfitting(scale: float) -> None:
     table(
         "V001 on a validation loss that falls and stays flat while training goes on falling: alarms in %",
         ["epochs", "noise 2 %", "5 %", "15 %", "5 %, AR 0.5", "5 %, AR 0.9"],
-        rows,
+        flat_validations(
+            scale,
+            "V001",
+            SEED + 3,
+            (10, 20, 50, 200),
+            ((0.02, 0.0), (0.05, 0.0), (0.15, 0.0), (0.05, 0.5), (0.05, 0.9)),
+            lambda n: 1.5 * np.exp(-np.arange(n) / 3),
+            lambda n: 2.0 * np.exp(-np.arange(n) / 8) + 0.05,
+        ),
     )
 
 
 def unfinished(scale: float) -> None:
-    rule = next(r for r in RULES if r.code == "L004")
-    rows = []
-    for n in (8, 12, 20, 50, 200):
-        row = [f"{n}"]
-        for noise, phi in ((0.02, 0.0), (0.15, 0.0), (0.05, 0.5), (0.05, 0.9), (0.15, 0.9)):
-            runs = int(1000 * scale)
-            rng = np.random.default_rng([SEED + 6, n, int(100 * noise), int(100 * phi)])
-            fall = 1.5 * np.exp(-np.arange(n) / (n / 16))
-            hits = 0
-            for wiggle in ar1(rng, phi, runs, n):
-                validation = (0.5 + fall) * np.exp(noise * wiggle)
-                found = rule.check(record({}, {"epoch_loss": validation, "validation_loss": validation}))
-                hits += found.verdict is Verdict.CONCERN
-            row.append(interval(hits, runs))
-        rows.append(row)
     table(
         "L004 on a validation loss that falls in the first third and stays flat: alarms in %",
         ["epochs", "noise 2 %", "15 %", "5 %, AR 0.5", "5 %, AR 0.9", "15 %, AR 0.9"],
-        rows,
+        flat_validations(
+            scale,
+            "L004",
+            SEED + 6,
+            (8, 12, 20, 50, 200),
+            ((0.02, 0.0), (0.15, 0.0), (0.05, 0.5), (0.05, 0.9), (0.15, 0.9)),
+            lambda n: 1.5 * np.exp(-np.arange(n) / (n / 16)),
+        ),
     )
 
 
