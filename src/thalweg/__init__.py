@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from thalweg.diagnosis import diagnose, report
 from thalweg.errors import RunFolderError, ThalwegError, UnsupportedError, UsageError
-from thalweg.finding import Diagnosis, Evidence, Finding, Remedy, Safety, Verdict
+from thalweg.finding import Diagnosis, Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.record import Event, Record, Series
 from thalweg.rule import Rule
 from thalweg.rules import RULES
@@ -23,6 +23,7 @@ __all__ = [
     "Diagnosis",
     "Event",
     "Evidence",
+    "Family",
     "Finding",
     "Record",
     "Remedy",

@@ -17,6 +17,21 @@ class Verdict(enum.StrEnum):
     UNASSESSED = "unassessed"
 
 
+class Family(enum.StrEnum):
+    """What a rule looks at, the most upstream first: what is wrong further up explains what is wrong below."""
+
+    DATA = "data"
+    OUTPUT = "output and loss"
+    INITIALISATION = "initialisation"
+    ARCHITECTURE = "architecture"
+    WIRING = "wiring"
+    OPTIMISATION = "optimisation"
+    REGULARISATION = "regularisation"
+    CALLBACKS = "callbacks"
+    OUTCOME = "outcome"
+    """How the run went, whatever the reason."""
+
+
 class Safety(enum.StrEnum):
     """Who may carry a remedy out."""
 
@@ -53,11 +68,15 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """What to change, in the imperative, and why; `safety` says who may do it."""
+    """What to change, in the imperative, and why; `safety` says who may do it.
+
+    `code` is the line of the user's program as it should read, where the configuration tells; else empty.
+    """
 
     action: str
     reason: str
     safety: Safety = Safety.SUGGESTED
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +96,7 @@ class Finding:
     step: int | None = None
     layer: str | None = None
     remedies: tuple[Remedy, ...] = ()
+    family: Family = Family.OUTCOME
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "evidence", MappingProxyType(dict(self.evidence)))

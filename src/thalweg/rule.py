@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from thalweg.finding import Evidence, Finding, Remedy, Verdict, fill
+from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict, fill
 from thalweg.record import Record
 
 
@@ -22,10 +22,14 @@ class Rule(abc.ABC):
     """Permanent: a letter for the family and three digits."""
     title: ClassVar[str]
     """What is wrong when the rule is concerned, in a few words."""
+    family: ClassVar[Family]
+    """What it looks at; a cause further up explains a finding further down."""
     needs: ClassVar[tuple[tuple[str, ...], ...]] = ()
     """Groups of quantities; of each group at least one must have been measured."""
     live: ClassVar[bool] = False
     """Whether it is cheap, and its error rate holds, when asked again and again while the run goes on."""
+    before: ClassVar[bool] = False
+    """Whether it can be asked before the first step, from the facts in `info` alone."""
 
     @final
     def check(self, record: Record) -> Finding:
@@ -56,7 +60,9 @@ class Rule(abc.ABC):
         """A finding of this rule whose message is the template filled from the evidence."""
         evidence = evidence or {}
         message = fill(template, evidence)
-        return Finding(self.code, self.title, verdict, message, evidence, series, step, layer, remedies)
+        return Finding(
+            self.code, self.title, verdict, message, evidence, series, step, layer, remedies, self.family
+        )
 
     @final
     def unassessed(self, reason: str, evidence: Mapping[str, Evidence] | None = None) -> Finding:

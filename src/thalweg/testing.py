@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from thalweg.finding import Finding, Verdict
+from thalweg.finding import Family, Finding, Verdict
 from thalweg.record import Event, Record, Series
 from thalweg.rule import Rule
 from thalweg.rules import RULES
@@ -245,6 +245,7 @@ class RuleConformance:
         assert re.fullmatch(r"[A-Z]\d{3}", self.rule.code), f"not a code: {self.rule.code!r}"
         others = [r for r in RULES if r.code == self.rule.code and type(r) is not type(self.rule)]
         assert not others, f"{self.rule.code} is taken by {type(others[0]).__name__}"
+        assert isinstance(self.rule.family, Family)
         assert self.rule.title and self.rule.title[0].isupper() and not self.rule.title.endswith(".")
 
     def test_manual_page_is_complete(self) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from thalweg import Evidence, Finding, Record, Rule, Verdict
+from thalweg import Evidence, Family, Finding, Record, Rule, Verdict
 from thalweg.rules import RULES
 from thalweg.testing import RuleConformance
 
@@ -24,6 +24,7 @@ class Bad(Rule):
 
     code = "N001"
     title = "bad."
+    family = Family.OUTCOME
     needs = (("loss",),)
     limit: float = 3.0
 

@@ -39,6 +39,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
     return {
         "code": finding.code,
         "title": finding.title,
+        "family": str(finding.family),
         "verdict": str(finding.verdict),
         "message": finding.message,
         "step": finding.step,
@@ -46,7 +47,12 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "series": finding.series,
         "evidence": {name: _evidence(evidence) for name, evidence in finding.evidence.items()},
         "remedies": [
-            {"action": remedy.action, "reason": remedy.reason, "safety": str(remedy.safety)}
+            {
+                "action": remedy.action,
+                "reason": remedy.reason,
+                "safety": str(remedy.safety),
+                "code": remedy.code or None,
+            }
             for remedy in finding.remedies
         ],
     }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.finding import Evidence, Finding, Remedy, Safety, Verdict
+from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.layers import LARGE, largest_update
@@ -70,6 +70,7 @@ class NoBetterThanConstant(Rule):
 
     code = "B001"
     title = "No better than a constant prediction"
+    family = Family.OUTCOME
     needs = (("loss", "epoch_loss", "output_spread"),)
 
     share: float = 0.99

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from thalweg.finding import Evidence, Finding, Remedy, Verdict
+from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.objective import progress
@@ -56,6 +56,7 @@ class DeadUnits(Rule):
 
     code = "A001"
     title = "Dead units"
+    family = Family.ARCHITECTURE
     needs = (("dead_fraction",),)
 
     share: float = 0.5

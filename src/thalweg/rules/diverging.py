@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from thalweg.finding import Evidence, Finding, Remedy, Verdict
+from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.objective import number, objective, unit
@@ -64,6 +64,7 @@ class Diverging(Rule):
 
     code = "L002"
     title = "Loss diverging"
+    family = Family.OPTIMISATION
     needs = (("loss", "epoch_loss"),)
     live = True
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from thalweg.finding import Evidence, Finding, Remedy, Verdict
+from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.depth import over_depth
@@ -82,6 +82,7 @@ class ExplodingGradients(Rule):
 
     code = "G003"
     title = "Exploding gradients"
+    family = Family.OPTIMISATION
     needs = (("gradient_norm",),)
 
     factor: float = 2.0

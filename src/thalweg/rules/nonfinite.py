@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.finding import Evidence, Finding, Remedy, Safety, Verdict
+from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record, Series
 from thalweg.rule import Rule
 from thalweg.rules.objective import fact, rows, unit
@@ -93,6 +93,7 @@ class NonFinite(Rule):
 
     code = "N001"
     title = "Non-finite values"
+    family = Family.OUTCOME
     needs = (
         ("loss", "epoch_loss", "gradient_norm", "nonfinite_gradients", "parameter_norm", "validation_loss"),
     )

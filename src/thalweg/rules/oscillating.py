@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from thalweg.finding import Evidence, Finding, Remedy, Verdict
+from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record, Series
 from thalweg.rule import Rule
 from thalweg.rules.objective import number, unit
@@ -61,6 +61,7 @@ class Oscillating(Rule):
 
     code = "L003"
     title = "Loss oscillating"
+    family = Family.OPTIMISATION
     needs = (("loss", "epoch_loss"),)
 
     correlation: float = -0.4

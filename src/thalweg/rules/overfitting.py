@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from thalweg.finding import Evidence, Finding, Remedy, Safety, Verdict
+from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.objective import number, unit
@@ -65,6 +65,7 @@ class Overfitting(Rule):
 
     code = "V001"
     title = "Overfitting"
+    family = Family.REGULARISATION
     needs = (("validation_loss",), ("epoch_loss", "loss"))
 
     errors: float = 4.0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.finding import Evidence, Finding, Remedy, Safety, Verdict
+from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.objective import number, unit
@@ -66,6 +66,7 @@ class GradientSpike(Rule):
 
     code = "G001"
     title = "Gradient spike"
+    family = Family.OPTIMISATION
     needs = (("gradient_norm",), ("loss",))
     live = True
 

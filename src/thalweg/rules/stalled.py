@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from thalweg.finding import Evidence, Finding, Remedy, Safety, Verdict
+from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.objective import GAIN, objective, progress
@@ -60,6 +60,7 @@ class Stalled(Rule):
 
     code = "L001"
     title = "Loss not decreasing"
+    family = Family.OUTCOME
     needs = (("loss", "epoch_loss"),)
 
     def assess(self, record: Record) -> Finding:

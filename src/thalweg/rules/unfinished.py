@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.finding import Evidence, Finding, Remedy, Verdict
+from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record, Series
 from thalweg.rule import Rule
 from thalweg.rules.objective import GAIN, epochs, progress, unit
@@ -77,6 +77,7 @@ class Unfinished(Rule):
 
     code = "L004"
     title = "Still falling when training stopped"
+    family = Family.OPTIMISATION
     needs = (("loss", "epoch_loss", "validation_loss"),)
 
     significance: float = 0.01

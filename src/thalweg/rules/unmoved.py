@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from thalweg.finding import Evidence, Finding, Remedy, Safety, Verdict
+from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.layers import layer_of
@@ -56,6 +56,7 @@ class Unmoved(Rule):
 
     code = "P002"
     title = "Parameters that never moved"
+    family = Family.WIRING
     needs = (("update_ratio", "parameter_norm", "gradient_norm"),)
 
     steps: int = 10

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.finding import Evidence, Finding, Remedy, Verdict
+from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.layers import LARGE, kernels, largest_update, layer_of
@@ -86,6 +86,7 @@ class UpdateSize(Rule):
 
     code = "P001"
     title = "Updates out of scale"
+    family = Family.OPTIMISATION
     needs = (("update_ratio", "update_norm"),)
 
     small: float = 1e-5

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from thalweg.finding import Finding, Remedy
+from thalweg.finding import Family, Finding, Remedy
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.depth import over_depth
@@ -75,6 +75,7 @@ class VanishingGradients(Rule):
 
     code = "G002"
     title = "Vanishing gradients"
+    family = Family.ARCHITECTURE
     needs = (("gradient_norm",),)
 
     factor: float = 2.0
