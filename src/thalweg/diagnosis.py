@@ -8,13 +8,14 @@ from thalweg.finding import Diagnosis, Finding, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules import RULES, answer
+from thalweg.rules.causes import causes, upstream
 from thalweg.store import read
 
 _ORDER = (Verdict.CONCERN, Verdict.SATISFACTORY, Verdict.UNASSESSED)
 
 
 def diagnose(source: Record | str | os.PathLike[str], *, rules: Iterable[Rule] = RULES) -> Diagnosis:
-    """The findings of the rules on a run: concerns first, each group in the rules' own order.
+    """The findings of the rules on a run: causes first, each before what it explains, then the others.
 
     `source` is a record, a run folder, or a log that `thalweg.read` understands.
 
@@ -24,8 +25,23 @@ def diagnose(source: Record | str | os.PathLike[str], *, rules: Iterable[Rule] =
     """
     record = source if isinstance(source, Record) else read(source)
     findings = [_check(rule, record) for rule in rules]
-    findings.sort(key=lambda finding: _ORDER.index(finding.verdict))
-    return Diagnosis(answer(findings), tuple(findings))
+    return diagnosis_of(answer(findings), findings)
+
+
+def diagnosis_of(answer: str, findings: Iterable[Finding]) -> Diagnosis:
+    """The diagnosis of these findings, in the order in which a person should read them."""
+    found = list(findings)
+    because = causes(found)
+    place = {f.code: upstream(f) for f in found if f.verdict is Verdict.CONCERN}
+
+    def order(finding: Finding) -> tuple[int, ...]:
+        group = _ORDER.index(finding.verdict)
+        if group:
+            return (group,)
+        cause = because.get(finding.code)
+        return (group, place[cause or finding.code], cause is not None, place[finding.code])
+
+    return Diagnosis(answer, tuple(sorted(found, key=order)), because)
 
 
 def report(source: Record | str | os.PathLike[str], path: str | os.PathLike[str] = "report.html") -> Path:

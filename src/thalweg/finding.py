@@ -131,11 +131,13 @@ def fill(template: str, evidence: Mapping[str, Evidence]) -> str:
 class Diagnosis:
     """The findings of all rules on one record: concerns first, then what was satisfactory, then unassessed.
 
-    `answer` is one sentence: is it converging?
+    `answer` is one sentence: is it converging? `because` holds, by code of each concern that another explains,
+    the code of the one that does; the others are the causes.
     """
 
     answer: str
     findings: tuple[Finding, ...]
+    because: Mapping[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings)
@@ -151,6 +153,20 @@ class Diagnosis:
     def concerns(self) -> tuple[Finding, ...]:
         """The findings that need a person's attention."""
         return self.of(Verdict.CONCERN)
+
+    @property
+    def causes(self) -> tuple[Finding, ...]:
+        """The concerns that no other concern explains, the most upstream first."""
+        return tuple(f for f in self.concerns if f.code not in self.because)
+
+    def explained_by(self, cause: Finding) -> tuple[Finding, ...]:
+        """The concerns that this one explains."""
+        return tuple(f for f in self.concerns if self.because.get(f.code) == cause.code)
+
+    @property
+    def first(self) -> Remedy | None:
+        """What to change first: the best remedy of the most upstream cause; None where there is none."""
+        return next((f.remedies[0] for f in self.causes if f.remedies), None)
 
     @property
     def exit_code(self) -> int:

@@ -54,7 +54,7 @@ def test_json_is_one_strict_document_and_nothing_else(runs):
     concern = findings[0]
     assert concern["verdict"] == "concern"
     assert set(concern) == {
-        "code", "title", "family", "verdict", "message", "step", "layer", "series", "evidence", "remedies",
+        "code", "title", "family", "verdict", "message", "step", "layer", "series", "evidence", "remedies", "because",
     }  # fmt: skip
     assert all(
         set(entry) == {"value", "unit", "usual", "threshold"} for entry in concern["evidence"].values()

@@ -52,12 +52,13 @@ def test_no_line_is_wider_than_the_terminal_or_ends_in_blanks(sample, width):
         assert line == line.rstrip()
 
 
-def test_the_first_line_answers_and_the_concern_says_all():
+def test_the_first_lines_say_what_to_change_and_answer_and_the_concern_says_all():
     record, diagnosis = spike()
     lines = shown(DiagnosisView(diagnosis, record, "my runs/digits")).splitlines()
     (finding,) = diagnosis.concerns
-    assert lines[0] == diagnosis.answer
-    assert lines[1] == "digits, 2,000 steps in 20 epochs, completed"
+    assert lines[0] == f"Change first: {finding.remedies[0].action}"
+    assert lines[1] == diagnosis.answer
+    assert lines[2] == "digits, 2,000 steps in 20 epochs, completed"
     assert "concern[G002] A single-step gradient spike (dense_1/kernel, step 777)" in lines
     assert f"  {finding.message}" in lines
     for number, remedy in enumerate(finding.remedies, start=1):

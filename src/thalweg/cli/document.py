@@ -29,7 +29,9 @@ def document(diagnosis: Diagnosis, record: Record) -> dict[str, Any]:
             "exit_code": diagnosis.exit_code,
             "verdicts": counts,
             "run": {**run, "steps": record.last_step, "events": events},
-            "findings": [_finding(finding) for finding in diagnosis],
+            "findings": [
+                {**_finding(finding), "because": diagnosis.because.get(finding.code)} for finding in diagnosis
+            ],
         }
     )
     return plain

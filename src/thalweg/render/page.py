@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import resources
 
-from thalweg.finding import Diagnosis, Finding, Safety, Verdict
+from thalweg.finding import Diagnosis, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record
 from thalweg.render.charts import Chart, Charts, Line, Mark, charts, gaps_in_words
 from thalweg.render.facts import about, recorded
@@ -49,6 +49,7 @@ def page(record: Record, diagnosis: Diagnosis) -> str:
         if diagnosis.exit_code == 0
         else "unassessed",
         answer=diagnosis.answer,
+        first=_first(diagnosis.first),
         facts=about(record),
         counts=_counts(diagnosis),
         findings=_findings(diagnosis, drawn),
@@ -94,8 +95,11 @@ def _counts(diagnosis: Diagnosis) -> list[Html]:
 
 def _findings(diagnosis: Diagnosis, drawn: Charts) -> list[Html]:
     placed: dict[Verdict, list[Html]] = {verdict: [] for verdict in Verdict}
-    for number, finding in enumerate(diagnosis, start=1):
-        placed[finding.verdict].append(_finding(finding, f"finding-{number}", drawn))
+    anchors = {finding.code: f"finding-{number}" for number, finding in enumerate(diagnosis, start=1)}
+    for finding in diagnosis:
+        if finding.code not in diagnosis.because:
+            effects = [_finding(e, anchors[e.code], drawn) for e in diagnosis.explained_by(finding)]
+            placed[finding.verdict].append(_finding(finding, anchors[finding.code], drawn, effects))
     concerns = placed[Verdict.CONCERN]
     sections = [html('<div id="{verdict}">{items}</div>', verdict=Verdict.CONCERN, items=concerns)]
     if not concerns and placed[Verdict.SATISFACTORY]:
@@ -116,13 +120,28 @@ def _findings(diagnosis: Diagnosis, drawn: Charts) -> list[Html]:
     return sections
 
 
-def _finding(finding: Finding, anchor: str, drawn: Charts) -> Html:
+def _first(remedy: Remedy | None) -> Html | None:
+    """What to change first."""
+    if remedy is None:
+        return None
+    return html(
+        '<p class="first">Change first: <strong>{action}</strong>{code}</p>',
+        action=prose(sentence(remedy.action)),
+        code=_code(remedy),
+    )
+
+
+def _code(remedy: Remedy) -> Html | None:
+    return html(" <code>{code}</code>", code=remedy.code) if remedy.code else None
+
+
+def _finding(finding: Finding, anchor: str, drawn: Charts, effects: Sequence[Html] = ()) -> Html:
     concern = finding.verdict is Verdict.CONCERN
     where = [plain(finding.layer)] if finding.layer else []
     where += [f"{drawn.unit} {finding.step:,}"] if finding.step is not None else []
     return html(
         '<article class="finding {verdict}" id="{anchor}" tabindex="-1"><h3><code>{code}</code> {title}'
-        "{where}</h3><p>{message}</p>{evidence}{remedies}{see}</article>",
+        "{where}</h3><p>{message}</p>{evidence}{remedies}{see}{effects}</article>",
         verdict=finding.verdict,
         anchor=anchor,
         code=finding.code,
@@ -133,6 +152,14 @@ def _finding(finding: Finding, anchor: str, drawn: Charts) -> Html:
         evidence=_evidence(finding),
         remedies=_remedies(finding),
         see=_see(finding, drawn, concern),
+        effects=html(
+            '<details class="because"><summary>Because of this <span class="count">{count}</span></summary>'
+            "{effects}</details>",
+            count=len(effects),
+            effects=list(effects),
+        )
+        if effects
+        else None,
     )
 
 
@@ -169,8 +196,9 @@ def _remedies(finding: Finding) -> Html | None:
         return None
     items = [
         html(
-            '<li><strong>{action}</strong> {reason} <span class="safety">{who}</span></li>',
+            '<li><strong>{action}</strong>{code} {reason} <span class="safety">{who}</span></li>',
             action=prose(sentence(remedy.action)),
+            code=_code(remedy),
             reason=prose(sentence(remedy.reason)),
             who=_WHO[remedy.safety],
         )

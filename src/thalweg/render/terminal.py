@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from thalweg.finding import Diagnosis, Evidence, Finding, Verdict
+from thalweg.finding import Diagnosis, Evidence, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.render.plain import companions, label, plain, sentence, unit_words
 from thalweg.words import figure, plural
@@ -51,9 +51,11 @@ class DiagnosisView:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         page = _Page(console, options)
+        if (first := self.diagnosis.first) is not None:
+            yield from page.lines(_remedy(first, "Change first: "))
         yield from page.lines(Text(plain(self.diagnosis.answer), style="bold"))
         yield from page.lines(Text(_about(self.record), style="dim"))
-        for finding in self.diagnosis.concerns:
+        for finding in self.diagnosis.causes:
             yield Text()
             yield from self._concern(page, finding)
         yield from self._briefly(page, "Satisfactory", Verdict.SATISFACTORY)
@@ -76,8 +78,14 @@ class DiagnosisView:
         for line in _further(finding):
             yield from page.lines(Text(line, style="dim"), indent=2)
         for number, remedy in enumerate(finding.remedies, start=1):
-            text = Text.assemble((sentence(remedy.action), "bold"), " ", sentence(remedy.reason))
+            text = _remedy(remedy).append(f" {sentence(remedy.reason)}")
             yield from page.lines(text, lead=f"{number}. ", indent=2)
+        explained = self.diagnosis.explained_by(finding)
+        if explained:
+            yield from page.lines(Text("Because of this:"), indent=2)
+        for effect in explained:
+            code = Text(f"{plain(effect.code)}  ", style=_STYLES[effect.verdict])
+            yield from page.lines(Text(sentence(plain(effect.message))), lead=code, indent=4)
 
     def _briefly(self, page: "_Page", title: str, verdict: Verdict) -> Iterable[Text]:
         findings = self.diagnosis.of(verdict)
@@ -92,7 +100,7 @@ class DiagnosisView:
 
     def _hints(self) -> list[str]:
         """What to type next."""
-        codes = [plain(f.code) for f in self.diagnosis.concerns[:1]]
+        codes = [plain(f.code) for f in self.diagnosis.causes[:1]]
         hints = [f"More about a finding: thalweg explain {code}" for code in codes]
         if self.run is not None:
             hints.append(f"The curves: thalweg report {shlex.quote(plain(self.run))}")
@@ -201,6 +209,11 @@ class _Page:
         for number, line in enumerate(text.wrap(self._console, max(self.width - hang, 20))):
             line.rstrip()
             yield (Text(" " * hang) if number else start) + line
+
+
+def _remedy(remedy: Remedy, lead: str = "") -> Text:
+    text = Text.assemble(lead, (sentence(remedy.action), "bold"))
+    return text.append(f" `{plain(remedy.code)}`") if remedy.code else text
 
 
 def _head(finding: Finding) -> Text:

@@ -1,0 +1,40 @@
+"""Findings with one cause are one diagnosis."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from thalweg import Finding, Verdict
+from thalweg.rules.causes import EXPLAINS, causes
+
+
+def concern(code):
+    return Finding(code, "", Verdict.CONCERN, "")
+
+
+def test_symptoms_are_folded_under_the_most_upstream_cause():
+    found = [concern(code) for code in ("L001", "B001", "P003", "D002")]
+    assert causes(found) == {"L001": "D002", "B001": "D002", "P003": "D002"}
+
+
+def test_what_nothing_explains_stands_for_itself():
+    assert causes([concern("K004"), concern("V001")]) == {}
+
+
+def test_only_concerns_explain_and_are_explained():
+    fine = Finding("D002", "", Verdict.SATISFACTORY, "")
+    assert causes([fine, concern("L001")]) == {}
+
+
+def test_no_row_explains_one_above_it():
+    rows = list(EXPLAINS)
+    for number, cause in enumerate(rows):
+        assert cause not in EXPLAINS[cause]
+        assert not set(EXPLAINS[cause]) & set(rows[:number]), cause
+
+
+@given(st.sets(st.sampled_from(sorted({*EXPLAINS, *(c for row in EXPLAINS.values() for c in row)}))))
+def test_every_concern_is_a_cause_or_has_one_that_is(codes):
+    because = causes([concern(code) for code in codes])
+    assert set(because) <= codes
+    for cause in because.values():
+        assert cause in codes and cause not in because
