@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from thalweg.finding import Diagnosis, Finding, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
-from thalweg.rules import RULES, answer
+from thalweg.rules import RULES, answer, answer_before
 from thalweg.rules.causes import causes, upstream
 from thalweg.store import read
 
@@ -26,6 +27,13 @@ def diagnose(source: Record | str | os.PathLike[str], *, rules: Iterable[Rule] =
     record = source if isinstance(source, Record) else read(source)
     findings = [_check(rule, record) for rule in rules]
     return diagnosis_of(answer(findings), findings)
+
+
+def diagnose_before(record: Record, *, rules: Iterable[Rule] = RULES) -> Diagnosis:
+    """The findings of those rules that can be asked before the first step, on the facts that are known then."""
+    findings = [_check(rule, record) for rule in rules if rule.before]
+    found = diagnosis_of("", findings)
+    return replace(found, answer=answer_before(found))
 
 
 def diagnosis_of(answer: str, findings: Iterable[Finding]) -> Diagnosis:

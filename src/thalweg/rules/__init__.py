@@ -1,7 +1,7 @@
 """The rules: one question a file, one line each here, in the order in which they are read."""
 
 from thalweg.rule import Rule
-from thalweg.rules.answer import answer
+from thalweg.rules.answer import answer, answer_before
 from thalweg.rules.constant import NoBetterThanConstant
 from thalweg.rules.dead import DeadUnits
 from thalweg.rules.diverging import Diverging
@@ -32,4 +32,4 @@ RULES: tuple[Rule, ...] = (
     Unfinished(),
 )
 
-__all__ = ["RULES", "answer"]
+__all__ = ["RULES", "answer", "answer_before"]

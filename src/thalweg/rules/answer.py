@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from thalweg.finding import Finding, Verdict
+from thalweg.words import plural
 
 # The truth table; the first row that matches gives the answer. C: concern, S: satisfactory, blank: anything.
 #
@@ -65,6 +66,18 @@ def answer(findings: Iterable[Finding]) -> str:
     # A loss that fell to the level of a constant prediction has not shown that anything was learned.
     others += [found["B001"]] if is_("B001", Verdict.UNASSESSED) and near else []
     return f"{sentence}; but {_clause(others[0])}." if others else f"{sentence}."
+
+
+def answer_before(findings: Iterable[Finding]) -> str:
+    """The answer in one sentence to *what speaks against this training?*, before it made a step."""
+    found = list(findings)
+    asked = sum(f.verdict is not Verdict.UNASSESSED for f in found)
+    concerns = [f for f in found if f.verdict is Verdict.CONCERN]
+    if not asked:
+        return "Cannot tell: nothing could be checked before the first step."
+    if not concerns:
+        return f"Nothing speaks against this training before its first step: {plural(asked, 'check')} passed."
+    return f"{plural(len(concerns), 'concern')} before the first step: {_clause(concerns[0])}."
 
 
 def _cannot_tell(found: dict[str, Finding]) -> str:
