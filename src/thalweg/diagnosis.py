@@ -6,34 +6,47 @@ from dataclasses import replace
 from pathlib import Path
 
 from thalweg.finding import Diagnosis, Finding, Verdict
+from thalweg.plugins import Installed, installed
 from thalweg.record import Record
 from thalweg.rule import Rule
-from thalweg.rules import RULES, answer, answer_before
+from thalweg.rules import answer, answer_before
 from thalweg.rules.causes import causes, upstream
+from thalweg.selection import chosen
 from thalweg.store import read
 
 _ORDER = (Verdict.CONCERN, Verdict.SATISFACTORY, Verdict.UNASSESSED)
 
 
-def diagnose(source: Record | str | os.PathLike[str], *, rules: Iterable[Rule] = RULES) -> Diagnosis:
+def diagnose(
+    source: Record | str | os.PathLike[str],
+    *,
+    select: Iterable[str] | None = None,
+    ignore: Iterable[str] = (),
+    rules: Iterable[Rule] | None = None,
+) -> Diagnosis:
     """The findings of the rules on a run: causes first, each before what it explains, then the others.
 
-    `source` is a record, a run folder, or a log that `thalweg.read` understands.
+    `source` is a record, a run folder, or a log that `thalweg.read` understands. `select` and `ignore` choose
+    rules by code (`"G002"`), by its beginning (`"G"`) or by family (`"data"`), as on the command line.
+    `rules` are those to choose from: Thalweg's and those of installed packages where not given.
 
-    A rule that breaks (a bug of Thalweg's) becomes an unassessed finding that says so.
+    A rule that breaks (a bug of its author's) becomes an unassessed finding that says so; rules of other packages
+    that could not be had are in the diagnosis's `notes`.
 
-    Raises `RunFolderError` where the source cannot be read.
+    Raises `UsageError` for a name that is no rule's, `RunFolderError` where the source cannot be read.
     """
+    known = _known(rules)
+    asked = chosen(known.rules, select, ignore)
     record = source if isinstance(source, Record) else read(source)
-    findings = [_check(rule, record) for rule in rules]
-    return diagnosis_of(answer(findings), findings)
+    findings = [_check(rule, record) for rule in asked]
+    return replace(diagnosis_of(answer(findings), findings), notes=known.notes)
 
 
-def diagnose_before(record: Record, *, rules: Iterable[Rule] = RULES) -> Diagnosis:
+def diagnose_before(record: Record, *, rules: Iterable[Rule] | None = None) -> Diagnosis:
     """The findings of those rules that can be asked before the first step, on the facts that are known then."""
-    findings = [_check(rule, record) for rule in rules if rule.before]
-    found = diagnosis_of("", findings)
-    return replace(found, answer=answer_before(found))
+    known = _known(rules)
+    found = diagnosis_of("", [_check(rule, record) for rule in known.rules if rule.before])
+    return replace(found, answer=answer_before(found), notes=known.notes)
 
 
 def diagnosis_of(answer: str, findings: Iterable[Finding]) -> Diagnosis:
@@ -52,24 +65,42 @@ def diagnosis_of(answer: str, findings: Iterable[Finding]) -> Diagnosis:
     return Diagnosis(answer, tuple(sorted(found, key=order)), because)
 
 
-def report(source: Record | str | os.PathLike[str], path: str | os.PathLike[str] = "report.html") -> Path:
-    """Write the report of a run as one self-contained HTML page, and return where it is.
+def report(
+    source: Record | str | os.PathLike[str],
+    path: str | os.PathLike[str] = "report.html",
+    *,
+    select: Iterable[str] | None = None,
+    ignore: Iterable[str] = (),
+    rules: Iterable[Rule] | None = None,
+) -> Path:
+    """Write the report of a run as one self-contained HTML page, and return where it is; rules as in `diagnose`.
 
-    Raises `RunFolderError` where the source cannot be read, `OSError` where the page cannot be written.
+    Raises `UsageError` for a name that is no rule's, `RunFolderError` where the source cannot be read, `OSError`
+    where the page cannot be written.
     """
     from thalweg.render import page  # charts and terminal: nothing that `import thalweg` should wait for
 
     record = source if isinstance(source, Record) else read(source)
+    diagnosis = diagnose(record, select=select, ignore=ignore, rules=rules)
     target = Path(path)
-    target.write_text(page(record, diagnose(record)), encoding="utf-8")
+    target.write_text(page(record, diagnosis), encoding="utf-8")
     return target
+
+
+def _known(rules: Iterable[Rule] | None) -> Installed:
+    return installed() if rules is None else Installed(tuple(rules))
 
 
 def _check(rule: Rule, record: Record) -> Finding:
     try:
-        return rule.check(record)
+        finding = rule.check(record)
+        if not (isinstance(finding, Finding) and isinstance(finding.verdict, Verdict)):
+            raise TypeError(finding)
+        return finding
     except Exception as error:
+        package = type(rule).__module__.partition(".")[0]
+        whose = "Thalweg's" if package == "thalweg" else f"the package `{package}`"
         return rule.unassessed(
-            f"Not assessed: this rule failed ({type(error).__name__}), which is a bug of Thalweg's; "
+            f"Not assessed: this rule failed ({type(error).__name__}), which is a bug of {whose}; "
             "the other findings stand."
         )

@@ -132,12 +132,14 @@ class Diagnosis:
     """The findings of all rules on one record: concerns first, then what was satisfactory, then unassessed.
 
     `answer` is one sentence: is it converging? `because` holds, by code of each concern that another explains,
-    the code of the one that does; the others are the causes.
+    the code of the one that does; the others are the causes. `notes` are sentences about rules of other
+    packages that could not be had.
     """
 
     answer: str
     findings: tuple[Finding, ...]
     because: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings)

@@ -28,7 +28,7 @@ def chosen(
             if _key(name) not in _FAMILIES and not any(_width(name, rule) for rule in known):
                 raise UsageError(f"{option}: there is no rule or family {name!r}{_hint(name, known)}")
     left = tuple(rule for rule in known if _best(wanted, rule) > _best(unwanted, rule))
-    if not left:
+    if known and not left:
         raise UsageError(
             f"no rule is left to ask: select names {', '.join(wanted) or 'nothing'}, "
             f"and ignore {', '.join(unwanted) or 'nothing'}"
