@@ -25,7 +25,7 @@ def chosen(
     unwanted = _names(ignore)
     for option, names in (("select", wanted), ("ignore", unwanted)):
         for name in names:
-            if _key(name) not in _FAMILIES and not any(_width(name, rule) for rule in known):
+            if _key(name) not in ("all", *_FAMILIES) and not any(_width(name, rule) for rule in known):
                 raise UsageError(f"{option}: there is no rule or family {name!r}{_hint(name, known)}")
     left = tuple(rule for rule in known if _best(wanted, rule) > _best(unwanted, rule))
     if known and not left:
