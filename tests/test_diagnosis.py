@@ -32,6 +32,11 @@ class Undecided(Acme):
         return Finding(self.code, self.title, "perhaps", "Perhaps.")  # type: ignore[arg-type]
 
 
+class Another(Acme):
+    def assess(self, record: Record) -> Finding:
+        return Finding("L001", self.title, Verdict.CONCERN, "As if it were another.")
+
+
 @pytest.fixture(scope="module")
 def record():
     return filled(lambda n: [2.0 / (1 + i) for i in range(n)], 300, INFO)
@@ -64,7 +69,8 @@ def test_a_report_has_the_chosen_rules_alone(record, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("rule", "error"), [(Acme(), "KeyError"), (Silent(), "TypeError"), (Undecided(), "TypeError")]
+    ("rule", "error"),
+    [(Acme(), "KeyError"), (Silent(), "TypeError"), (Undecided(), "TypeError"), (Another(), "ValueError")],
 )
 def test_a_rule_that_breaks_says_whose_bug_it_is(record, rule, error):
     (finding,) = thalweg.diagnose(record, rules=[rule])

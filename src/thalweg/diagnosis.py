@@ -96,6 +96,8 @@ def _check(rule: Rule, record: Record) -> Finding:
         finding = rule.check(record)
         if not (isinstance(finding, Finding) and isinstance(finding.verdict, Verdict)):
             raise TypeError(finding)
+        if finding.code != rule.code:
+            raise ValueError(finding.code)
         return finding
     except Exception as error:
         package = type(rule).__module__.partition(".")[0]

@@ -12,8 +12,11 @@ SCHEMA = 1
 """Raised whenever a program that reads the document would misread a newer one; keys are added without."""
 
 
-def document(diagnosis: Diagnosis, record: Record) -> dict[str, Any]:
-    """The diagnosis in plain values; what is not finite is the text `NaN`, `Infinity` or `-Infinity`."""
+def document(diagnosis: Diagnosis, record: Record, *, exit_code: int | None = None) -> dict[str, Any]:
+    """The diagnosis in plain values; what is not finite is the text `NaN`, `Infinity` or `-Infinity`.
+
+    `exit_code` is what the command exits with where that is not the diagnosis's own.
+    """
     counts = {str(verdict): len(diagnosis.of(verdict)) for verdict in Verdict}
     run = {key: record.info.get(key) for key in ("name", "started", "source", "step_unit")}
     events = [
@@ -21,23 +24,23 @@ def document(diagnosis: Diagnosis, record: Record) -> dict[str, Any]:
         for event in record.events
         if event.kind != "epoch"
     ]
-    plain: dict[str, Any] = _plain(
+    values: dict[str, Any] = plain(
         {
             "schema": SCHEMA,
             "thalweg": thalweg.__version__,
             "answer": diagnosis.answer,
-            "exit_code": diagnosis.exit_code,
+            "exit_code": diagnosis.exit_code if exit_code is None else exit_code,
             "verdicts": counts,
             "run": {**run, "steps": record.last_step, "events": events},
-            "findings": [
-                {**_finding(finding), "because": diagnosis.because.get(finding.code)} for finding in diagnosis
-            ],
+            "notes": diagnosis.notes,
+            "findings": [entry(finding, diagnosis) for finding in diagnosis],
         }
     )
-    return plain
+    return values
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def entry(finding: Finding, diagnosis: Diagnosis) -> dict[str, Any]:
+    """One finding of a diagnosis, in values that `plain` makes plain."""
     return {
         "code": finding.code,
         "title": finding.title,
@@ -48,6 +51,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "layer": finding.layer,
         "series": finding.series,
         "evidence": {name: _evidence(evidence) for name, evidence in finding.evidence.items()},
+        "because": diagnosis.because.get(finding.code),
         "remedies": [
             {
                 "action": remedy.action,
@@ -60,6 +64,16 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
+def remedies(finding: Finding) -> list[str]:
+    """The remedies of a finding as numbered lines of text."""
+    return [
+        " ".join(
+            [f"{number}. {remedy.action}", *([f"`{remedy.code}`"] if remedy.code else []), remedy.reason]
+        )
+        for number, remedy in enumerate(finding.remedies, start=1)
+    ]
+
+
 def _evidence(evidence: Evidence) -> dict[str, Any]:
     return {
         "value": evidence.value,
@@ -69,14 +83,14 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The value with nothing in it that JSON has no word for."""
     if hasattr(value, "tolist"):  # NumPy's scalars and arrays
         value = value.tolist()
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)

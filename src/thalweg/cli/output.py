@@ -1,5 +1,7 @@
 """What the commands write: answers to standard output, remarks about the source to standard error."""
 
+from collections.abc import Iterable
+
 import click
 
 from thalweg.record import Record
@@ -17,8 +19,12 @@ def show(renderable: object) -> None:
     click.echo(capture.get(), nl=False)
 
 
-def notes(record: Record) -> None:
-    """Say what is missing from this record: what was not watched, or its reader had to leave out or to mend."""
+def notes(record: Record, others: Iterable[str] = ()) -> None:
+    """Say what is missing from this record: what was not watched, or its reader had to leave out or to mend.
+
+    `others` are said after it.
+    """
     said = [e.detail for e in record.events if e.kind in ("unwatched", "damaged", "mended")]
-    for text in dict.fromkeys(detail.get("reason") or detail.get("what") for detail in said):
+    reasons = [detail.get("reason") or detail.get("what") for detail in said]
+    for text in dict.fromkeys([*reasons, *others]):
         click.echo(f"thalweg: note: {text}", err=True)

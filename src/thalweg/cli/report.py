@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from thalweg.cli.options import asked, choosing
 from thalweg.cli.output import notes
 from thalweg.diagnosis import report as write_report
 from thalweg.errors import UsageError
@@ -12,6 +13,7 @@ from thalweg.store import read
 
 @click.command(short_help="Write the findings and curves of a run as an HTML page.")
 @click.argument("source")
+@choosing
 @click.option(
     "-o",
     "--output",
@@ -21,7 +23,7 @@ from thalweg.store import read
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where to write it.",
 )
-def report(source: str, output: Path) -> None:
+def report(source: str, select: tuple[str, ...], ignore: tuple[str, ...], output: Path) -> None:
     """Write the findings and curves of a run as one HTML page that needs nothing else.
 
     SOURCE is a run folder (also while the run goes on) or a CSV log such as Keras's CSVLogger writes.
@@ -30,13 +32,15 @@ def report(source: str, output: Path) -> None:
     Examples:
       thalweg report runs/train
       thalweg report history.csv -o history.html
+      thalweg report --ignore G002 runs/train
     """
+    wanted = asked(select, ignore)
     record = read(source)
     if output.exists() and output.samefile(source):
         raise UsageError(f"{str(output)!r} is the log itself: the report would replace it")
-    notes(record)
+    notes(record, wanted.notes)
     try:
-        page = write_report(record, output)
+        page = write_report(record, output, rules=wanted.rules)
     except OSError as error:
         raise UsageError(f"cannot write the report to {str(output)!r}: {error.strerror or error}") from error
     click.echo(f"The report is at {page.absolute()}")
