@@ -12,11 +12,13 @@ from thalweg.rules.overfitting import Overfitting
 from thalweg.rules.spike import GradientSpike
 from thalweg.rules.stalled import Stalled
 from thalweg.rules.unfinished import Unfinished
+from thalweg.rules.unfittable import Unfittable
 from thalweg.rules.unmoved import Unmoved
 from thalweg.rules.update import UpdateSize
 from thalweg.rules.vanishing import VanishingGradients
 
 RULES: tuple[Rule, ...] = (
+    Unfittable(),
     NonFinite(),
     Diverging(),
     Stalled(),
