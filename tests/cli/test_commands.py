@@ -13,7 +13,7 @@ import thalweg
 from thalweg.cli.document import document
 from thalweg.cli.group import thalweg as command_line
 from thalweg.errors import UsageError
-from thalweg.finding import Diagnosis, Evidence, Finding, Verdict
+from thalweg.finding import Diagnosis, Evidence, Family, Finding, Verdict
 from thalweg.record import Event, Record
 from thalweg.rules import RULES
 from thalweg.store import Journal
@@ -77,8 +77,12 @@ def test_version():
 
 
 def test_explain_lists_the_rules_and_shows_any_of_them():
-    table = invoke("explain").stdout.splitlines()
-    assert [line.split()[0] for line in table] == [rule.code for rule in RULES]
+    table = [block.splitlines() for block in invoke("explain").stdout.split("\n\n")]
+    families = [family for family in Family if any(rule.family is family for rule in RULES)]
+    assert [block[0] for block in table] == [family.value.capitalize() for family in families]
+    for family, (_, *lines) in zip(families, table, strict=True):
+        own = [rule for rule in RULES if rule.family is family]
+        assert lines == [f"  {rule.code}  {rule.title}" for rule in own]
     for rule in RULES:
         result = invoke("explain", rule.code.lower())
         assert result.stdout.startswith(f"{rule.code}: {rule.title}\n")

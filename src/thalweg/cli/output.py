@@ -24,7 +24,11 @@ def notes(record: Record, others: Iterable[str] = ()) -> None:
 
     `others` are said after it.
     """
-    said = [e.detail for e in record.events if e.kind in ("unwatched", "damaged", "mended")]
-    reasons = [detail.get("reason") or detail.get("what") for detail in said]
-    for text in dict.fromkeys([*reasons, *others]):
+    said = [e.detail for e in record.events if e.kind in ("unwatched", "damaged", "guessed", "mended")]
+    say([*(str(detail.get("reason") or detail.get("what")) for detail in said), *others])
+
+
+def say(remarks: Iterable[str]) -> None:
+    """Put remarks on standard error, each once."""
+    for text in dict.fromkeys(remarks):
         click.echo(f"thalweg: note: {text}", err=True)
