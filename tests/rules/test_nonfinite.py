@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from thalweg import Record, Verdict
 
@@ -100,3 +101,9 @@ def test_the_rate_comes_first_where_the_loss_had_grown() -> None:
     assert "Before, the loss had grown from 3e+04 to 1e+30." in grown.message
     sudden = ask("N001", healthy(loss=broken()))
     assert "rows" in sudden.remedies[0].action
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 example with non-"), (3, "3 examples with non-")])
+def test_examples_are_counted_over_all_of_the_data_where_they_are_known(count: int, words: str) -> None:
+    held = {"data": {"inputs": [{"name": "x", "nonfinite": 0, "nonfinite_examples": count}]}}
+    assert f"Input `x` held {words}finite values" in ask("N001", healthy(info=held)).message

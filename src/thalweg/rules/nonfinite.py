@@ -163,10 +163,7 @@ class NonFinite(Rule):
             template = template.replace("were finite", "were finite or skipped")
         if held := _inputs(record):
             evidence["input"], evidence["entries"] = held
-            values = noun(int(held[1].value), "value")
-            template += (
-                f" Input `{{input}}` held {{entries}} non-finite {values}, and the loss stayed finite."
-            )
+            template += f" Input `{{input}}` held {{entries}} {_these(held[1])}, and the loss stayed finite."
         return self.finding(Verdict.SATISFACTORY, template, evidence)
 
     def _concern(self, record: Record, source: str, step: int, names: tuple[str, ...]) -> Finding:
@@ -214,8 +211,7 @@ class NonFinite(Rule):
             remedies = (_LOWER_RATE, _CLIP, _CHECK_DATA, _GUARD)
         if held := _inputs(record):
             evidence["input"], evidence["held"] = held
-            values = noun(int(held[1].value), "value")
-            template += f" Input `{{input}}` held {{held}} non-finite {values}."
+            template += f" Input `{{input}}` held {{held}} {_these(held[1])}."
             remedies = (_CHECK_DATA,)
         return self.finding(
             Verdict.CONCERN, template, evidence, series=names, step=step, layer=layer, remedies=remedies
@@ -243,10 +239,24 @@ def _at(record: Record, quantity: str, step: int) -> tuple[str, ...]:
 
 
 def _inputs(record: Record) -> tuple[Evidence, Evidence] | None:
-    """The name of the first input or target with non-finite values, and how many."""
+    """The name of the first input or target with non-finite values, and how many.
+
+    Examples are counted over all of the data, where they are known; values only in the sample.
+    """
     for kind in ("inputs", "targets"):
         for row in rows(record, "data", kind):
-            count = row.get("nonfinite")
-            if isinstance(count, int | float | np.number) and 0 < count < np.inf:
-                return Evidence(str(row.get("name", kind[:-1]))), Evidence(int(count), "values", threshold=0)
+            for key, counted in (("nonfinite_examples", "examples"), ("nonfinite", "values")):
+                count = row.get(key)
+                if isinstance(count, int | float | np.number) and 0 < count < np.inf:
+                    return Evidence(str(row.get("name", kind[:-1]))), Evidence(
+                        int(count), counted, threshold=0
+                    )
     return None
+
+
+def _these(count: Evidence) -> str:
+    """What was counted, in words after the number."""
+    one = count.value == 1
+    if count.unit == "examples":
+        return "example with non-finite values" if one else "examples with non-finite values"
+    return "non-finite value" if one else "non-finite values"
