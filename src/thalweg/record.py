@@ -72,7 +72,7 @@ class Event:
 
     `kind` is one of `epoch` (an epoch ended; `epoch`), `finished` (`reason`: completed, interrupted,
     exception, stopped), `adapted` (`what`), `thinned` (`stride`, `cost`), `unwatched` (`reason`), and from
-    a reader `damaged` (`reason`), `mended` (`what`).
+    a reader `damaged` (`reason`), `mended` (`what`), `guessed` (`what`).
     """
 
     step: int

@@ -349,8 +349,11 @@ def test_what_is_not_a_run_says_what_was_found(tmp_path):
     with pytest.raises(RunFolderError, match=r"holds 1: name one of them, such as '.*d'"):
         read(tmp_path)
     (tmp_path / "notes.txt").write_text("loss 1")
-    with pytest.raises(RunFolderError, match=r"\.csv"):
+    with pytest.raises(RunFolderError, match="no whole row of numbers"):
         read(tmp_path / "notes.txt")
+    (tmp_path / "model.keras").write_bytes(b"PK\x03\x04\x14\x00\x00\x00\x08\x00" + bytes(range(256)))
+    with pytest.raises(RunFolderError, match=r"not a log that Thalweg reads: expected .*CSV"):
+        read(tmp_path / "model.keras")
     sqlite3.connect(tmp_path / "other.sqlite").execute("CREATE TABLE block (id)").connection.close()
     with pytest.raises(RunFolderError, match="another program"):
         read(tmp_path / "other.sqlite")

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import click
 
+from thalweg.cli.columns import naming
 from thalweg.cli.document import document
 from thalweg.cli.junit import junit
 from thalweg.cli.options import asked, choosing, failing
@@ -17,6 +18,7 @@ from thalweg.store import read
 
 @click.command(short_help="Say whether a run converged, what is wrong, what to change.")
 @click.argument("source")
+@naming
 @choosing
 @failing
 @click.option(
@@ -29,21 +31,26 @@ from thalweg.store import read
 @click.pass_context
 def diagnose(
     context: click.Context,
+    /,
     source: str,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     fail_on: str | None,
     form: str | None,
     as_json: bool,
+    **columns: str | None,
 ) -> None:
     """Say whether a run converged, what is wrong, and what to change.
 
-    SOURCE is a run folder (also while the run goes on) or a CSV log such as Keras's CSVLogger writes.
+    SOURCE is a run folder (also while the run goes on) or a log of any other tool: CSV, Keras's History as JSON,
+    JSON Lines, Hugging Face's trainer_state.json, Lightning's metrics.csv, TensorBoard's event files, or the
+    folder of these (docs/logs.md).
 
     \b
     Examples:
       thalweg diagnose runs/train
       thalweg diagnose history.csv
+      thalweg diagnose --loss d_loss --step it gan.tsv
       thalweg diagnose --json runs/train | jq .answer
       thalweg diagnose --select data,output --ignore D004 runs/train
       thalweg diagnose --format sarif --fail-on never runs/train > thalweg.sarif
@@ -54,7 +61,7 @@ def diagnose(
     if as_json and form not in (None, "json"):
         raise UsageError(f"--json and --format {form} are two formats: ask for one")
     wanted = asked(select, ignore, fail_on)
-    record = read(source)
+    record = read(source, **columns)
     diagnosis = replace(diagnosis_of(record, rules=wanted.rules), notes=wanted.notes)
     code = wanted.project.fail_on.exit_code([diagnosis])
     if as_json or form == "json":

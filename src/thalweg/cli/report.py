@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from thalweg.cli.columns import naming
 from thalweg.cli.options import asked, choosing
 from thalweg.cli.output import notes
 from thalweg.diagnosis import report as write_report
@@ -13,6 +14,7 @@ from thalweg.store import read
 
 @click.command(short_help="Write the findings and curves of a run as an HTML page.")
 @click.argument("source")
+@naming
 @choosing
 @click.option(
     "-o",
@@ -23,10 +25,14 @@ from thalweg.store import read
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where to write it.",
 )
-def report(source: str, select: tuple[str, ...], ignore: tuple[str, ...], output: Path) -> None:
+def report(
+    source: str, select: tuple[str, ...], ignore: tuple[str, ...], output: Path, **columns: str | None
+) -> None:
     """Write the findings and curves of a run as one HTML page that needs nothing else.
 
-    SOURCE is a run folder (also while the run goes on) or a CSV log such as Keras's CSVLogger writes.
+    SOURCE is a run folder (also while the run goes on) or a log of any other tool: CSV, Keras's History as JSON,
+    JSON Lines, Hugging Face's trainer_state.json, Lightning's metrics.csv, TensorBoard's event files, or the
+    folder of these (docs/logs.md).
 
     \b
     Examples:
@@ -35,7 +41,7 @@ def report(source: str, select: tuple[str, ...], ignore: tuple[str, ...], output
       thalweg report --ignore G002 runs/train
     """
     wanted = asked(select, ignore)
-    record = read(source)
+    record = read(source, **columns)
     if output.exists() and output.samefile(source):
         raise UsageError(f"{str(output)!r} is the log itself: the report would replace it")
     notes(record, wanted.notes)
