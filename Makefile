@@ -1,4 +1,4 @@
-# Two targets for people, each doing all its own set-up: `make demo` and `make test`.
+# Three targets for people, each doing all its own set-up: `make demo`, `make test` and `make docs`.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,12 +10,16 @@ TENSORFLOW ?= $(if $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m)),te
 QUIET = TF_CPP_MIN_LOG_LEVEL=3 CUDA_VISIBLE_DEVICES= OMP_NUM_THREADS=1
 PYTEST = $(QUIET) $(BIN)/python -m pytest
 
-.PHONY: demo test lint unit seam e2e clean
+.PHONY: demo test docs lint unit seam e2e clean
 
 demo: $(VENV)/demo
 	@$(QUIET) $(BIN)/thalweg run --runs demo --report report.html examples/digits.py || [ $$? -eq 1 ]
 
 test: lint unit seam e2e
+
+docs: $(VENV)/docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "The documentation is at $(CURDIR)/site/index.html"
 
 lint: $(VENV)/test
 	$(BIN)/ruff check .
@@ -43,11 +47,15 @@ $(VENV)/demo: $(VENV)/python pyproject.toml constraints.txt
 	$(PIP) --editable '.[$(TENSORFLOW),demo]'
 	@touch $@
 
+$(VENV)/docs: $(VENV)/python pyproject.toml constraints.txt
+	$(PIP) --editable '.[docs]'
+	@touch $@
+
 # PyTorch first and alone: with it there, nothing pulls in another build.
 $(VENV)/test: $(VENV)/python pyproject.toml constraints.txt
 	$(PIP) torch==2.13.0
-	$(PIP) --editable '.[$(TENSORFLOW),jax,torch,demo,dev]'
+	$(PIP) --editable '.[$(TENSORFLOW),jax,torch,demo,dev,docs]'
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo report.html .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) demo report.html site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
