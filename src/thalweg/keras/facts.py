@@ -1,7 +1,6 @@
-"""The facts noted once: model, optimizer, versions, device, and what the data look like."""
+"""The facts noted once: how the run was asked for, versions, and what the data look like."""
 
 import platform
-from collections.abc import Iterable
 from datetime import datetime
 from importlib import metadata
 from typing import Any
@@ -12,8 +11,8 @@ from keras import tree
 from numpy.typing import NDArray
 
 from thalweg.keras.feed import Batch
-from thalweg.keras.names import tensor_names, unique_names
-from thalweg.keras.probe_batch import activation_name
+from thalweg.keras.model_facts import model_facts as model_facts
+from thalweg.keras.model_facts import optimizer_facts
 from thalweg.stats.columns import columns
 from thalweg.stats.targets import TargetKind, constant_prediction_loss, target_kind
 
@@ -41,52 +40,8 @@ def run_facts(model: keras.Model, name: str, params: dict[str, Any], budget: flo
         "watch": {"budget": budget},
     }
     if model.optimizer is not None:
-        facts["optimizer"] = optimizer_facts(model.optimizer)
+        facts["optimizer"] = optimizer_facts(model)
     return facts
-
-
-def model_facts(model: keras.Model) -> dict[str, Any]:
-    """The model's parts, once it is built: `model`, `device`, `layers`, `tensors`."""
-    layers = unique_names(model._flatten_layers(include_self=False, recursive=True))
-    leaves = {name: layer for name, layer in layers.items() if not isinstance(layer, keras.layers.InputLayer)}
-    facts: dict[str, Any] = {
-        "name": model.name,
-        "class": type(model).__name__,
-        "parameters": _entries(model.weights),
-        "trainable_parameters": _entries(model.trainable_variables),
-    }
-    last = [layer for layer in leaves.values() if not isinstance(layer, keras.Model)]
-    if last and isinstance(model, keras.Sequential) and hasattr(last[-1], "activation"):
-        facts["output_activation"] = activation_name(last[-1]) or "linear"
-    names = tensor_names(model, model.trainable_variables)
-    return {
-        "model": facts,
-        "device": _device(model),
-        "layers": [
-            {
-                "name": name,
-                "class": type(layer).__name__,
-                "activation": activation_name(layer),
-                "units": getattr(layer, "units", getattr(layer, "filters", None)),
-                "trainable": bool(layer.trainable),
-            }
-            for name, layer in leaves.items()
-        ],
-        "tensors": [
-            {"name": tensor, "layer": layer, "shape": list(v.shape), "size": int(np.prod(v.shape))}
-            for (tensor, layer), v in zip(names, model.trainable_variables, strict=True)
-        ],
-    }
-
-
-def optimizer_facts(optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:
-    """The optimizer's Keras configuration, as plain values; what cannot be one is named by its class."""
-    config = {"name": type(optimizer).__name__, "class": type(optimizer).__name__}
-    try:
-        found = optimizer.get_config()
-    except Exception:  # a learning rate that cannot be serialised, such as a lambda
-        return config
-    return {**{key: _plain(value) for key, value in found.items()}, **config}
 
 
 def data_facts(batch: Batch) -> dict[str, Any]:
@@ -163,10 +118,6 @@ def _named(structure: Any, default: str) -> list[tuple[str, NDArray[Any]]]:
     return [("/".join(str(part) for part in path) or default, np.asarray(leaf)) for path, leaf in flat]
 
 
-def _entries(variables: Iterable[Any]) -> int:
-    return int(sum(int(np.prod(variable.shape)) for variable in variables))
-
-
 def _name(part: Any) -> Any:
     """A loss by its name; several losses as the same structure of names."""
     if isinstance(part, dict):
@@ -176,16 +127,6 @@ def _name(part: Any) -> Any:
     if part is None or isinstance(part, str):
         return part
     return getattr(part, "name", None) or getattr(part, "__name__", type(part).__name__)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return float(value) if isinstance(value, np.floating | np.integer) else type(value).__name__
 
 
 def _versions() -> dict[str, str]:
@@ -205,9 +146,3 @@ def _seed() -> int | None:
         return None
     seed = get_random_seed()
     return None if seed is None else int(seed)
-
-
-def _device(model: keras.Model) -> str:
-    values = [variable.value for variable in model.weights[:1]]
-    device = str(getattr(values[0], "device", "")) if values else ""
-    return device.rpartition("device:")[2] or "unknown"  # TensorFlow names job, replica and task before it
