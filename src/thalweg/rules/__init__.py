@@ -1,24 +1,44 @@
 """The rules: one question a file, one line each here, in the order in which they are read."""
 
 from thalweg.rule import Rule
+from thalweg.rules.absent_monitor import AbsentMonitor
 from thalweg.rules.answer import answer, answer_before
 from thalweg.rules.constant import NoBetterThanConstant
 from thalweg.rules.dead import DeadUnits
 from thalweg.rules.diverging import Diverging
+from thalweg.rules.early_restore import EarlyRestore
 from thalweg.rules.exploding import ExplodingGradients
+from thalweg.rules.fixed_rate import FixedRate
+from thalweg.rules.frozen_rate import FrozenRate
+from thalweg.rules.lost_counters import LostCounters
 from thalweg.rules.nonfinite import NonFinite
 from thalweg.rules.oscillating import Oscillating
 from thalweg.rules.overfitting import Overfitting
+from thalweg.rules.overwritten import Overwritten
+from thalweg.rules.poisoned_best import PoisonedBest
+from thalweg.rules.same_order import SameOrder
+from thalweg.rules.schedule_free import ScheduleFree
 from thalweg.rules.spike import GradientSpike
 from thalweg.rules.stalled import Stalled
 from thalweg.rules.unfinished import Unfinished
 from thalweg.rules.unfittable import Unfittable
+from thalweg.rules.unmet_baseline import UnmetBaseline
 from thalweg.rules.unmoved import Unmoved
 from thalweg.rules.update import UpdateSize
 from thalweg.rules.vanishing import VanishingGradients
 
 RULES: tuple[Rule, ...] = (
     Unfittable(),
+    SameOrder(),
+    FrozenRate(),
+    FixedRate(),
+    AbsentMonitor(),
+    PoisonedBest(),
+    EarlyRestore(),
+    UnmetBaseline(),
+    Overwritten(),
+    LostCounters(),
+    ScheduleFree(),
     NonFinite(),
     Diverging(),
     Stalled(),
