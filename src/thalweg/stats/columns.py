@@ -32,10 +32,9 @@ def columns(matrix: NDArray[Any], limit: int = 1000) -> Columns:
     finite = np.isfinite(values).all(axis=0)
     constant = finite & (values == values[0]).all(axis=0)
     varying = values[:, finite & ~constant]
-    distinct = varying
-    if varying.shape[1]:
-        first = np.unique(varying, axis=1, return_index=True)[1]
-        distinct = varying[:, np.sort(first)]  # in the order of the matrix
+    # Zero has two signs that are equal. `dict` keeps the first of equal columns, in the order of the matrix.
+    first = {column.tobytes(): place for place, column in reversed(list(enumerate((varying + 0.0).T)))}
+    distinct = varying[:, sorted(first.values())]
     duplicate = varying.shape[1] - distinct.shape[1]
     # Divided by the largest value first: squares of 1e300 would overflow.
     scaled = distinct / np.maximum(np.abs(distinct).max(axis=0), np.finfo(np.float64).tiny)
