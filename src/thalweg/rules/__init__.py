@@ -3,7 +3,10 @@
 from thalweg.rule import Rule
 from thalweg.rules.absent_monitor import AbsentMonitor
 from thalweg.rules.answer import answer, answer_before
+from thalweg.rules.ascent import Ascent
+from thalweg.rules.clipped import AlwaysClipped
 from thalweg.rules.constant import NoBetterThanConstant
+from thalweg.rules.creep import RateTooLow
 from thalweg.rules.dead import DeadUnits
 from thalweg.rules.diverging import Diverging
 from thalweg.rules.early_restore import EarlyRestore
@@ -11,12 +14,15 @@ from thalweg.rules.exploding import ExplodingGradients
 from thalweg.rules.fixed_rate import FixedRate
 from thalweg.rules.frozen_rate import FrozenRate
 from thalweg.rules.lost_counters import LostCounters
+from thalweg.rules.noise import GradientNoise
 from thalweg.rules.nonfinite import NonFinite
 from thalweg.rules.oscillating import Oscillating
 from thalweg.rules.overfitting import Overfitting
+from thalweg.rules.overshoot import RateTooHigh
 from thalweg.rules.overwritten import Overwritten
 from thalweg.rules.poisoned_best import PoisonedBest
 from thalweg.rules.same_order import SameOrder
+from thalweg.rules.schedule import ScheduleEnded
 from thalweg.rules.schedule_free import ScheduleFree
 from thalweg.rules.spike import GradientSpike
 from thalweg.rules.stalled import Stalled
@@ -29,6 +35,12 @@ from thalweg.rules.vanishing import VanishingGradients
 
 RULES: tuple[Rule, ...] = (
     Unfittable(),
+    RateTooHigh(),
+    RateTooLow(),
+    ScheduleEnded(),
+    AlwaysClipped(),
+    Ascent(),
+    GradientNoise(),
     SameOrder(),
     FrozenRate(),
     FixedRate(),

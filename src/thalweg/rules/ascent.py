@@ -1,0 +1,248 @@
+"""P007: the steps climb."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
+from thalweg.record import Record, Series
+from thalweg.rule import Rule
+from thalweg.rules.objective import number, objective, rows, unit
+from thalweg.rules.steps import Steps, rate, setting, steps
+from thalweg.stats import finite, p_falls, spread
+
+
+@dataclass(frozen=True)
+class Ascent(Rule):
+    """Steps that climb.
+
+    ## What it asks
+
+    Did the steps go up the error instead of down: by a negative learning rate, a loss with its sign flipped,
+    or an update that is added where it should be subtracted?
+
+    ## Why it matters
+
+    A sign is one character, raises no exception, and no other setting mends it. With the loss itself negated
+    even the curve looks well: it falls for ever.
+
+    ## How it is decided
+
+    Any of these:
+
+    - the learning rate, configured or measured, was negative: certain, and said before the first step;
+    - the loss was below zero from the first, by `share` of what guessing costs or more (the entropy of the
+      classes, the variance of the targets), grew `growth` times as negative, and meanwhile the outputs on the
+      probe batch were no better than a guess: they explained none of the variance, or the accuracy was at
+      most that of the commonest class;
+    - the loss rose from one sixteenth of the run to the next (sign test of their medians, p under
+      `significance`, which one exception passes), to an end above its start by half, on small steps in one
+      direction (no update above `ratio` of its parameters among the first 20, mean cosine of successive
+      gradients above `cosine` with 99 % confidence), and the loss on the probe batch rose with it. Steps that
+      are too long raise the loss by jumping to and fro, and have neither.
+
+    ## Thresholds
+
+    `share` = 0.25, `growth` = 3, `significance` = 0.001, `ratio` = 0.05, `cosine` = 0.3. Rates:
+    docs/calibration.md.
+
+    ## Known limits
+
+    A critic (Wasserstein) and a log-likelihood have losses below zero by right: they begin near zero, or
+    predict better as they fall. A negated error whose probe batch was not measured is not assessed.
+
+    ## What to do
+
+    Find the minus sign: in the loss, in the rate, in a training step of one's own.
+
+    ## References
+
+    Nikanjam et al., *Automatic Fault Detection for Deep Learning Programs Using Graph Transformations*, TOSEM
+    2021.
+    """
+
+    code = "P007"
+    title = "Steps that climb"
+    family = Family.OPTIMISATION
+    before = True
+
+    share: float = 0.25
+    """How far below zero the first loss lies, as a share of what guessing costs."""
+    growth: float = 3.0
+    """How many times as negative the loss became."""
+    significance: float = 0.001
+    """One-sided p of so many rises."""
+    ratio: float = 0.05
+    """Largest of the first updates beside its parameters."""
+    cosine: float = 0.3
+    """Least mean cosine of successive gradients."""
+
+    def assess(self, record: Record) -> Finding:
+        """The sign of the rate, then that of the loss, then its direction."""
+        used = rate(record)
+        used = setting(record, "learning_rate") if np.isnan(used) else used
+        if used < 0.0:
+            return self.finding(
+                Verdict.CONCERN,
+                "The learning rate was {rate}: every step went up the gradient of the loss.",
+                {"rate": Evidence(used, "1", threshold=0.0)},
+                series=("learning_rate", "loss"),
+                remedies=(
+                    Remedy(
+                        "Set a positive learning rate.",
+                        "The optimizer subtracts the rate times the gradient already.",
+                        code=f"learning_rate={-used:.3g}",
+                    ),
+                ),
+            )
+        series = objective(record)
+        if series is None:
+            if np.isnan(used):
+                return self.unassessed("Not assessed: neither a learning rate nor a loss is known.")
+            return self.finding(
+                Verdict.SATISFACTORY, "The learning rate was positive, {rate}.", {"rate": Evidence(used, "1")}
+            )
+        return self._negated(record, series) or self._rising(record, series, steps(record))
+
+    def _negated(self, record: Record, series: Series) -> Finding | None:
+        """A concern where a negated error fell; None where the loss is none."""
+        values = finite(series.values)
+        guess = _guess(record)
+        if len(values) < 16 or not np.isfinite(guess):
+            return None
+        start, end = spread(values[:8]).location, spread(values[-8:]).location
+        if not (start <= -self.share * guess and end <= self.growth * start):
+            return None
+        evidence = {"start": Evidence(start, series.unit), "end": Evidence(end, series.unit)}
+        # A probe that is no longer finite followed nothing in the end.
+        explained, accuracy = (
+            record.series.get(name) for name in ("probe_explained_variance", "probe_accuracy")
+        )
+        if accuracy is not None and len(accuracy):
+            chance = _chance(record)
+            if not accuracy.values[-1] <= chance + 3.0 * np.sqrt(chance * (1.0 - chance) / 256.0):
+                return None
+            evidence["probe"] = Evidence(float(accuracy.values[-1]), "fraction", usual=chance)
+            said, name = "the accuracy on the probe batch ended at {probe}", accuracy.name
+        elif explained is not None and len(explained):
+            last = float(explained.values[-1])
+            if last > 0.0:
+                return None
+            evidence["probe"] = Evidence(last, "fraction", usual=float(explained.values[0]), threshold=0.0)
+            said, name = "the explained variance on the probe batch ended at {probe}", explained.name
+        else:
+            return self.unassessed(
+                "Not assessed: the loss fell from {start} to {end}, below zero throughout, but what became "
+                "of the "
+                "predictions was not measured.",
+                evidence,
+            )
+        return self.finding(
+            Verdict.CONCERN,
+            f"The loss was below zero from the first and fell from {{start}} to {{end}}, while {said}: what "
+            "it took "
+            "away from was the error itself.",
+            evidence,
+            series=(series.name, name),
+            remedies=(
+                Remedy(
+                    "Take the minus sign out of the loss.",
+                    "Keras minimises what the loss returns.",
+                    Safety.MANUAL,
+                ),
+                Remedy(
+                    "Compile with the loss of the same name from `keras.losses`.",
+                    "Its sign is right, and a metric stays a metric.",
+                ),
+            ),
+        )
+
+    def _rising(self, record: Record, series: Series, went: Steps) -> Finding:
+        """A concern where the loss rose on small steps in one direction."""
+        values = finite(series.values)
+        if len(values) < 16:
+            return self.unassessed(
+                "Not assessed: it takes {count__threshold} finite losses to see a direction, and there were "
+                "{count}.",
+                {"count": Evidence(len(values), "losses", threshold=16)},
+            )
+        start, end = spread(values[:8]).location, spread(values[-8:]).location
+        levels = [spread(part).location for part in np.array_split(values, 16)]
+        rises = p_falls(np.negative(levels)) < self.significance
+        evidence = {
+            "start": Evidence(start, series.unit),
+            "end": Evidence(end, series.unit, usual=start, threshold=start + 0.5 * abs(start)),
+        }
+        if not (rises and end > start + 0.5 * abs(start)):
+            return self.finding(
+                Verdict.SATISFACTORY,
+                "The loss went from {start} to {end}, and did not rise all the way.",
+                evidence,
+                series=(series.name,),
+            )
+        probe = record.series.get("probe_loss")
+        if np.isnan(went.first) or np.isnan(went.cosine.error) or probe is None or len(probe) < 2:
+            return self.unassessed(
+                "Not assessed: the loss rose from {start} to {end}, but the steps or the probe batch were "
+                "not measured.",
+                evidence,
+            )
+        evidence["ratio"] = Evidence(went.first, "1", usual=1e-3, threshold=self.ratio)
+        evidence["cosine"] = Evidence(went.cosine.value, "cosine", threshold=self.cosine)
+        told = (
+            f"The loss rose from {{start}} to {{end}}, from the first {unit(record)} on, with first updates "
+            f"of at most {{ratio}} of "
+            "their parameters and a mean cosine of successive gradients of {cosine}"
+        )
+        climbs = went.first < self.ratio and went.cosine.quantile(0.01) > self.cosine
+        if not climbs or not probe.values[-1] > probe.values[0]:
+            return self.finding(Verdict.SATISFACTORY, f"{told}, which is no climb by small steps.", evidence)
+        return self.finding(
+            Verdict.CONCERN,
+            f"{told}: each small step went up.",
+            evidence,
+            series=(series.name, "gradient_cosine", "probe_loss"),
+            remedies=(
+                Remedy(
+                    "Check the sign of the update in the optimizer or training step of your own.",
+                    "A step of this size down the gradient lowers the loss.",
+                    Safety.MANUAL,
+                ),
+                Remedy(
+                    "Use an optimizer of Keras's own.",
+                    "It subtracts.",
+                    code="optimizer=keras.optimizers.Adam(1e-3)",
+                ),
+            ),
+        )
+
+
+def _counts(record: Record) -> list[float]:
+    for row in rows(record, "data", "targets"):
+        counts = row.get("class_counts")
+        if not isinstance(counts, list | tuple) or not all(
+            isinstance(c, int | float) and c >= 0 for c in counts
+        ):
+            continue
+        if 0.0 < float(sum(counts)) < np.inf:
+            return [float(c) for c in counts]
+    return []
+
+
+def _chance(record: Record) -> float:
+    """The share of the commonest class; NaN where it is not known."""
+    counts = _counts(record)
+    return max(counts) / sum(counts) if counts else np.nan
+
+
+def _guess(record: Record) -> float:
+    """What guessing costs: the entropy of the classes, else the variance of the targets; NaN where unknown."""
+    known = number(record, "constant_prediction_loss")
+    if np.isfinite(known) and known > 0.0:
+        return known
+    if counts := _counts(record):
+        shares = np.array([c for c in counts if c > 0.0]) / sum(counts)
+        return float(-np.sum(shares * np.log(shares)))
+    spreads = [row.get("spread") for row in rows(record, "data", "targets")]
+    sizes = [float(s) for s in spreads if isinstance(s, int | float) and 0.0 < s < 1e150]
+    return sizes[0] ** 2 if sizes else np.nan

@@ -1,0 +1,242 @@
+"""P005: the learning-rate schedule ended too early."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
+from thalweg.record import Record
+from thalweg.rule import Rule
+from thalweg.rules.objective import number, objective, progress, rows, unit
+from thalweg.rules.shortfall import shortfall
+from thalweg.rules.steps import Decay, decay, optimizer, steps
+from thalweg.stats import finite, spread
+
+
+@dataclass(frozen=True)
+class ScheduleEnded(Rule):
+    """Learning rate decayed to nothing too early.
+
+    ## What it asks
+
+    Did the schedule take the learning rate away while the loss was still falling, and leave most of the run
+    without one?
+
+    ## Why it matters
+
+    The rest of the run costs what the beginning did and changes nothing. The usual cause is a schedule
+    counted in epochs where Keras counts optimizer steps.
+
+    ## How it is decided
+
+    Before the first step, from the configuration: a Keras schedule without warm restarts whose rate is at
+    `nothing` of its start or less for `idle` of the steps that were asked for, where no `EarlyStopping` would
+    end the run before that.
+
+    In a run, all of these:
+
+    - the rate came down to a hundredth of its peak and stayed there, and the sum of all rates was at most
+      `spent` of what the peak throughout would have given (a cosine over the run spends 0.5, an exponential
+      decay by 10,000 spends 0.11);
+    - the loss was still falling: over the second half of that sum it fell by `share` of its whole fall or
+      more, by four standard errors; or it had hardly fallen at all when the rate was gone;
+    - the run ended far from done: short of a linear model or of a constant prediction, or above half of a
+      constant prediction's loss (of its start where that is not known).
+
+    ## Thresholds
+
+    `nothing` = 1e-3, `idle` = 0.8, `spent` = 0.1, `share` = 0.2. Rates: docs/calibration.md.
+
+    ## Known limits
+
+    Schedules of one's own are seen only once they have run. Where the first steps were long enough to wreck
+    the network the rate that came before the decay is blamed (P003).
+
+    ## What to do
+
+    Count the schedule in optimizer steps, over the whole run.
+
+    ## References
+
+    Loshchilov & Hutter, *SGDR: Stochastic Gradient Descent with Warm Restarts*, ICLR 2017 (cosine to the
+    end).
+    """
+
+    code = "P005"
+    title = "Learning rate decayed too early"
+    family = Family.OPTIMISATION
+    before = True
+
+    nothing: float = 1e-3
+    """Share of the starting rate that is as good as none."""
+    idle: float = 0.8
+    """Least share of the steps asked for that would have no rate."""
+    spent: float = 0.1
+    """Largest sum of the rates, as a share of the peak throughout."""
+    share: float = 0.2
+    """Least fall over the second half of that sum, as a share of the whole fall."""
+
+    def assess(self, record: Record) -> Finding:
+        """The rate that was measured, else the schedule that was configured."""
+        if objective(record) is None:
+            return self._planned(record)
+        found = decay(record)
+        if found is None:
+            if not len(record.series.get("learning_rate", ())):
+                return self.unassessed("Not assessed: the record holds no learning rate over the run.")
+            return self.finding(
+                Verdict.SATISFACTORY,
+                "The learning rate did not come down to a hundredth of its peak for good.",
+            )
+        word = unit(record)
+        evidence = {
+            "step": Evidence(found.step, word),
+            "last": Evidence(found.last, "1", usual=found.peak),
+            "spent": Evidence(found.spent, "fraction", usual=0.5, threshold=self.spent),
+        }
+        came = f"The learning rate had come down from {{last__usual}} to a hundredth of it by {word} {{step}}"
+        if found.spent > self.spent:
+            return self.finding(
+                Verdict.SATISFACTORY,
+                f"{came}, and {{spent}} of the peak rate was spent over the run.",
+                evidence,
+                series=("learning_rate",),
+            )
+        if steps(record).hot:
+            return self.unassessed(
+                f"Not assessed: {came[0].lower()}{came[1:]}, but the steps before it were too long (see "
+                "P003).",
+                evidence,
+            )
+        falling = self._falling(record, found)
+        far = self._far(record)
+        if falling is None or far is None:
+            return self.unassessed(
+                f"Not assessed: {came[0].lower()}{came[1:]}, but how the loss fell until then could not be "
+                "told.",
+                evidence,
+            )
+        if not (falling and far):
+            return self.finding(
+                Verdict.SATISFACTORY,
+                f"{came}, and the loss had {'come far' if falling else 'levelled off'} by then.",
+                evidence,
+                series=("learning_rate",),
+            )
+        made = progress(record)
+        evidence["loss"] = Evidence(made.final, "loss", usual=made.start)
+        return self.finding(
+            Verdict.CONCERN,
+            f"{came}, with {{spent}} of what the peak throughout the run would have given, before the loss "
+            "had "
+            "levelled off; it went from {loss__usual} to {loss}.",
+            evidence,
+            series=("learning_rate", "loss"),
+            step=found.step,
+            remedies=_REMEDIES,
+        )
+
+    def _falling(self, record: Record, found: Decay) -> bool | None:
+        """Whether the loss still fell over the second half of the sum of the rates; None where it cannot be told."""
+        series = objective(record)
+        if series is None or len(series) != len(found.path):
+            return None
+        early, middle = found.path <= 0.25, (found.path > 0.25) & (found.path <= 0.5)
+        first = spread(series.values[:3] if np.sum(early) < 3 else series.values[early])
+        between, after = spread(series.values[middle]), spread(series.values[series.steps >= found.step])
+        whole, late = first.location - after.location, between.location - after.location
+        if not whole > 0.1 * abs(progress(record).start):
+            return True
+        if min(between.count, after.count) < 2:
+            return None
+        # With two or three values a median absolute deviation is chance; what follows has many.
+        scale = max(between.scale, after.scale)
+        error = 1.25 * scale * np.sqrt(1.0 / between.count + 1.0 / after.count)
+        return bool(late >= self.share * whole and late > 4.0 * error)
+
+    def _far(self, record: Record) -> bool | None:
+        if shortfall(record) is not None:
+            return True
+        made = progress(record)
+        if not np.isfinite(made.final):
+            return None
+        return bool(made.low > 0.5 * np.fmin(made.constant, made.start))
+
+    def _planned(self, record: Record) -> Finding:
+        """The schedule of the configuration over the steps that were asked for."""
+        asked = number(record, "fit", "epochs") * number(record, "fit", "steps_per_epoch")
+        schedule = optimizer(record).get("learning_rate")
+        end = _end(schedule, self.nothing) if isinstance(schedule, Mapping) else np.nan
+        if not (asked > 0.0 and np.isfinite(end)):
+            return self.unassessed(
+                "Not assessed: there is no schedule whose end is known, or no number of steps."
+            )
+        evidence = {
+            "end": Evidence(int(min(end, 1e15)), "steps"),
+            "asked": Evidence(int(asked), "steps"),
+            "idle": Evidence(max(0.0, 1.0 - end / asked), "fraction", threshold=self.idle),
+        }
+        names = [str(row.get("class")) for row in rows(record, "callbacks")]
+        if 1.0 - end / asked < self.idle or "EarlyStopping" in names:
+            return self.finding(
+                Verdict.SATISFACTORY,
+                "The schedule took {end} of the {asked} steps asked for to come down to nothing.",
+                evidence,
+            )
+        return self.finding(
+            Verdict.CONCERN,
+            "The schedule came down to nothing after {end} of the {asked} steps asked for, which left "
+            "{idle} of the run "
+            "without a learning rate.",
+            evidence,
+            series=("learning_rate",),
+            remedies=_REMEDIES,
+        )
+
+
+_REMEDIES = (
+    Remedy(
+        "Let the schedule end with the run.",
+        "Keras counts schedules in optimizer steps, not in epochs.",
+        code="keras.optimizers.schedules.CosineDecay(rate, decay_steps=epochs * steps_per_epoch)",
+    ),
+    Remedy(
+        "Use a constant learning rate first.", "It shows what the loss can reach, and where to let it decay."
+    ),
+)
+
+
+def _end(schedule: Mapping[str, object], nothing: float) -> float:
+    """The step from which a Keras schedule's rate is at `nothing` of its start for good; NaN where not known."""
+    name, config = str(schedule.get("class_name")), schedule.get("config")
+    if not isinstance(config, Mapping):
+        return np.nan
+
+    def value(key: str, default: float = np.nan) -> float:
+        found = config.get(key, default)
+        usable = isinstance(found, int | float) and not isinstance(found, bool)
+        return float(found) if usable and np.isfinite(float(found)) else default
+
+    start, length = value("initial_learning_rate"), value("decay_steps")
+    if name == "ExponentialDecay":
+        each = value("decay_rate")
+        return length * float(np.log(nothing) / np.log(each)) if length > 0.0 and 0.0 < each < 1.0 else np.nan
+    if name == "CosineDecay":
+        target, warm = config.get("warmup_target"), value("warmup_steps", 0.0)
+        if target is not None and not value("warmup_target") > 0.0:
+            return np.nan
+        return length + warm if value("alpha", 0.0) <= nothing and length > 0.0 else np.inf
+    if name == "PolynomialDecay":
+        ends = value("end_learning_rate", 1e-4) <= nothing * start and length > 0.0
+        return np.nan if config.get("cycle") or not start > 0.0 else length if ends else np.inf
+    if name == "PiecewiseConstantDecay":
+        bounds, values = config.get("boundaries"), config.get("values")
+        if not isinstance(bounds, list) or not isinstance(values, list) or len(values) != len(bounds) + 1:
+            return np.nan
+        if not all(isinstance(x, int | float) and np.isfinite(x) for x in (*bounds, *values)):
+            return np.nan
+        small = finite(values) <= nothing * max(values)
+        left = int(np.sum(np.cumprod(small[::-1])))
+        return float(bounds[-left]) if 0 < left <= len(bounds) else np.inf
+    return np.nan

@@ -1,0 +1,114 @@
+"""The symptom beside which a cause counts: the run ended short of what something simple reaches."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from thalweg.finding import Evidence, Verdict
+from thalweg.record import Record
+from thalweg.rules.diverging import Diverging
+from thalweg.rules.objective import number, progress, rows
+from thalweg.rules.oscillating import Oscillating
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """What a run did not reach: a clause for a message, and the evidence and series that it rests on."""
+
+    words: str
+    evidence: Mapping[str, Evidence]
+    series: tuple[str, ...]
+
+
+def shortfall(record: Record) -> Shortfall | None:
+    """Where a run ended short of a finite loss, a linear model or a constant prediction; None where none is shown.
+
+    A loss above that of a constant prediction is no shortfall where the outputs on the probe batch follow
+    their targets: it then holds more than the error of the prediction (a penalty).
+    """
+    made = progress(record)
+    if made.count and made.adequate is False and not np.isfinite(made.final):
+        return Shortfall("the last loss was {loss}", {"loss": Evidence(made.final, "loss")}, ("loss",))
+    if (linear := _below_linear(record)) is not None:
+        return linear
+    if made.adequate is not False or _follows(record):
+        return None
+    evidence = {"loss": Evidence(made.final, "loss", usual=made.start)}
+    words = "the loss went from {loss__usual} to {loss}"
+    if np.isfinite(made.constant) and made.constant < made.start:
+        evidence["constant"] = Evidence(made.constant, "loss")
+        words += ", where a constant prediction has {constant}"
+    return Shortfall(words, evidence, ("loss",))
+
+
+def failure(record: Record) -> Shortfall | None:
+    """How a run failed that stepped too far: it fell short, diverged (`L002`) or oscillated (`L003`)."""
+    short = shortfall(record)
+    if short is not None:
+        return short
+    for rule, words in ((Diverging(), "the loss diverged"), (Oscillating(), "the loss oscillated")):
+        found = rule.check(record)
+        if found.verdict is Verdict.CONCERN:
+            level = found.evidence["level"]
+            return Shortfall(f"{words}, at a level of {{level}}", {"level": level}, found.series[:1])
+    return None
+
+
+def learnable(record: Record) -> bool:
+    """Whether nothing says that the targets cannot be foretold from the inputs (see D008)."""
+    return not number(record, "data", "signal", "p") > 0.05
+
+
+def _below_linear(record: Record) -> Shortfall | None:
+    """Less accuracy, or explained variance, than a linear model has on examples that it did not see."""
+    reached, simple = _last(record, "probe_accuracy"), number(record, "data", "linear", "accuracy")
+    examples = max(number(record, "watch", "probe_examples"), 1.0) if np.isfinite(reached) else np.nan
+    sample = max(number(record, "data", "examples"), 1.0) if np.isfinite(reached) else np.nan
+    if 0.0 <= simple <= 1.0:
+        error = np.sqrt(simple * (1.0 - simple) * (1.0 / examples + 1.0 / sample))
+        # Three standard errors of the difference, and enough to matter.
+        line = simple - max(3.0 * float(error), 0.02)
+        if reached < line:
+            found = Evidence(reached, "fraction", usual=simple, threshold=line)
+            return Shortfall(
+                "the accuracy on the probe batch ended at {reached}, where a linear model has "
+                "{reached__usual}",
+                {"reached": found},
+                ("probe_accuracy",),
+            )
+    reached = _last(record, "probe_explained_variance")
+    simple = number(record, "data", "linear", "explained_variance")
+    # Twice the unexplained variance of the linear model, and 5 % of the variance at least.
+    line = simple - max(1.0 - simple, 0.05)
+    if 0.0 < simple <= 1.0 and reached < line:
+        found = Evidence(reached, "fraction", usual=simple, threshold=line)
+        return Shortfall(
+            "the explained variance on the probe batch ended at {reached}, where a linear model has "
+            "{reached__usual}",
+            {"reached": found},
+            ("probe_explained_variance",),
+        )
+    return None
+
+
+def _follows(record: Record) -> bool:
+    """Whether the outputs on the probe batch followed their targets in the end."""
+    if _last(record, "probe_explained_variance") > 0.05:
+        return True
+    for row in rows(record, "data", "targets"):
+        counts = row.get("class_counts")
+        if not isinstance(counts, list | tuple) or not all(isinstance(c, int | float) for c in counts):
+            continue
+        total = float(sum(counts))
+        if 0.0 < total < np.inf and min(counts) >= 0:
+            chance = max(counts) / total
+            examples = number(record, "watch", "probe_examples")
+            error = np.sqrt(chance * (1.0 - chance) / (examples if examples >= 1.0 else 256.0))
+            return bool(_last(record, "probe_accuracy") > chance + 3.0 * float(error))
+    return False
+
+
+def _last(record: Record, name: str) -> float:
+    series = record.series.get(name)
+    return float(series.values[-1]) if series is not None and len(series) else np.nan

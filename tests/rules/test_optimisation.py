@@ -1,0 +1,319 @@
+"""P003 to P008: of each fault of the steps one rule speaks, and of a healthy run none."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import ArrayLike
+
+from thalweg import Record, Verdict
+from thalweg.rules import RULES
+from thalweg.rules.ascent import Ascent
+from thalweg.rules.clipped import AlwaysClipped
+from thalweg.rules.creep import RateTooLow
+from thalweg.rules.noise import GradientNoise
+from thalweg.rules.overshoot import RateTooHigh
+from thalweg.rules.schedule import ScheduleEnded
+
+from .runs import ask, having, healthy, series, stuck
+
+N = 800
+STEPS = (RateTooHigh(), RateTooLow(), ScheduleEnded(), AlwaysClipped(), Ascent(), GradientNoise())
+CLASSES = {"targets": [{"name": "y", "kind": "classes", "class_counts": [100] * 10}]}
+
+
+def run(
+    loss: ArrayLike | None = None,
+    *,
+    ratio: ArrayLike = 1e-3,
+    cosine: float = 0.2,
+    rate: ArrayLike = 0.01,
+    norm: float = 1.0,
+    optimizer: dict[str, Any] | None = None,
+    batch: int = 32,
+    info: dict[str, Any] | None = None,
+    probe: dict[str, ArrayLike] | None = None,
+) -> Record:
+    """A run of SGD on ten classes whose steps are of these sizes and directions."""
+    rng = np.random.default_rng(5)
+    loss = 0.3 + 2.0 * np.exp(-np.arange(N) / 100) if loss is None else np.asarray(loss, dtype=float)
+    n = len(loss)
+    rates = np.broadcast_to(np.asarray(rate, dtype=float), (n,))
+    facts = {
+        "optimizer": {"name": "SGD", "class": "SGD", "learning_rate": float(rates[0]), **(optimizer or {})},
+        "fit": {"epochs": n // 100, "steps_per_epoch": 100, "batch_size": batch},
+        **(info or {}),
+    }
+    noise = np.exp(0.1 * rng.standard_normal(n))
+    record = healthy(n, loss=loss, learning_rate=rates, validation_loss=None, info=facts, **(probe or {}))
+    sizes = np.broadcast_to(np.asarray(ratio, dtype=float), (n,))
+    return having(
+        record,
+        series("gradient_norm", norm * noise),
+        series("gradient_cosine", np.clip(cosine + 0.1 * rng.standard_normal(n), -1.0, 1.0)),
+        *(series(f"gradient_norm/dense_{i}/kernel", norm * noise / 3.0) for i in range(6)),
+        *(series(f"update_ratio/dense_{i}/kernel", sizes * noise) for i in range(6)),
+    )
+
+
+def speaking(record: Record) -> set[str]:
+    """Those of the six rules that are concerned."""
+    return {rule.code for rule in STEPS if rule.check(record).verdict is Verdict.CONCERN}
+
+
+T = np.arange(N)
+JUMP = np.r_[0.7 * np.ones(5), np.zeros(N - 5)]
+CREEPING = 2.4 - 0.05 * T / N + 0.01 * np.random.default_rng(2).standard_normal(N)
+EARLY = 0.1 * 0.8**T
+FROZEN = 2.1 + 0.3 * np.exp(-np.cumsum(EARLY) / 0.3) + 0.02 * np.random.default_rng(3).standard_normal(N)
+OSCILLATING = 1.0 + 0.4 * (-1.0) ** T
+RISING = 2.3 * np.exp(T / N * 3.0)
+SQUARES = {"targets": [{"name": "y", "kind": "continuous", "mean": 0.0, "spread": 3.0}]}
+NEGATED = {"data": SQUARES, "constant_prediction_loss": None, "initial_loss": -9.0}
+
+FAULTS: dict[str, tuple[str, Callable[[], Record]]] = {
+    "thrown far by the first steps": ("P003", lambda: run(stuck(N, 2.4), ratio=JUMP, rate=0.5)),
+    "diverging": ("P003", lambda: run(np.exp(np.minimum(T / 50.0, 9.0)), ratio=0.4, cosine=-0.6, rate=0.5)),
+    "ended in NaN": ("P003", lambda: run(np.r_[np.exp(T[:30]), np.nan], ratio=0.9, cosine=-0.9, rate=0.5)),
+    "jumping from side to side": ("P003", lambda: run(OSCILLATING, ratio=0.1, cosine=-0.8)),
+    "extreme rate on one example": ("P003", lambda: run(stuck(N, 2.4), ratio=JUMP, rate=3.0, batch=1)),
+    "creeping": ("P004", lambda: run(CREEPING, ratio=2e-5, rate=1e-5, cosine=0.4)),
+    "not moving at all": ("P004", lambda: run(stuck(N, 2.36), ratio=1e-7, rate=1e-6, cosine=0.4)),
+    "schedule at its end": ("P005", lambda: run(FROZEN, ratio=1e-3 * 0.8**T, rate=EARLY, cosine=0.3)),
+    "schedule over before it began": ("P005", lambda: run(stuck(N, 2.36), ratio=1e-4 * 0.5**T, rate=0.5**T)),
+    "clipped to nothing": (
+        "P006",
+        lambda: run(CREEPING, ratio=2e-5, cosine=0.4, optimizer={"clipnorm": 1e-3}),
+    ),
+    "clipped together": (
+        "P006",
+        lambda: run(CREEPING, ratio=2e-5, cosine=0.4, optimizer={"global_clipnorm": 1e-3}),
+    ),
+    "clipped by entries": (
+        "P006",
+        lambda: run(CREEPING, ratio=2e-5, cosine=0.4, optimizer={"clipvalue": 1e-5}),
+    ),
+    "negative rate": ("P007", lambda: run(RISING, ratio=2e-3, rate=-0.01, cosine=0.6)),
+    "negative rate, to infinity": ("P007", lambda: run(np.exp(T / 2.0), ratio=0.9, rate=-0.1, cosine=0.9)),
+    "update added": (
+        "P007",
+        lambda: run(RISING, ratio=2e-3, cosine=0.6, probe={"probe_loss": np.linspace(2.3, 40.0, 8)}),
+    ),
+    "negated error": (
+        "P007",
+        lambda: run(
+            -9.0 * np.exp(T / 100.0),
+            cosine=0.6,
+            info=NEGATED,
+            probe={"probe_explained_variance": -np.exp(np.arange(8.0))},
+        ),
+    ),
+    "one example with momentum": (
+        "P008",
+        lambda: run(stuck(N, 2.4), ratio=0.02, cosine=0.0, batch=1, optimizer={"momentum": 0.9}),
+    ),
+    "two examples, diverging": (
+        "P008",
+        lambda: run(np.exp(np.minimum(T / 50.0, 9.0)), ratio=0.1, cosine=0.0, batch=2),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_of_each_fault_one_rule_speaks(name: str) -> None:
+    code, make = FAULTS[name]
+    record = make()
+    assert speaking(record) == {code}
+    finding = ask(code, record)
+    assert finding.remedies and finding.message.endswith(".")
+
+
+def test_they_stand_in_the_registry() -> None:
+    assert {rule.code for rule in STEPS} <= {rule.code for rule in RULES}
+
+
+CONVERGED = 2.3 * np.exp(-15.0 * T / N) + 1e-6
+COSINE = 0.05 * (1.0 + np.cos(np.pi * T / N))
+STAIRS = 0.1 * np.where(T < 0.5 * N, 1.0, np.where(T < 0.75 * N, 0.1, 0.001))
+STAIRED = np.where(T < 0.5 * N, 1.5 + 0.8 * np.exp(-T / 40), np.where(T < 0.75 * N, 1.3, 1.28))
+PLATEAU = np.where(T < 100, 0.4 + 1.9 * np.exp(-T / 15), 0.4)
+
+HEALTHY: dict[str, Callable[[], Record]] = {
+    "ordinary": run,
+    "large first updates that did no harm": lambda: run(ratio=np.r_[0.9, 1e-3 * np.ones(N - 1)], rate=1.0),
+    "edge of stability": lambda: run(cosine=-0.5),
+    "fine-tuning at a tiny rate": lambda: run(stuck(N, 0.2), ratio=1e-5, rate=1e-5, cosine=0.3),
+    "converged": lambda: run(CONVERGED, ratio=1e-5, cosine=0.5),
+    "slow and far along": lambda: run(2.3 - 1.5 * T / N, ratio=2e-4, cosine=0.7),
+    "noise about a plateau at a small rate": lambda: run(
+        1.6 + 0.7 * np.exp(-T / 50) + 0.1 * np.sin(T), ratio=1e-4, cosine=0.0
+    ),
+    "cosine to zero": lambda: run(rate=COSINE, ratio=0.02 * COSINE),
+    "stairs on noisy labels": lambda: run(STAIRED, rate=STAIRS, ratio=0.01 * STAIRS),
+    "rate lowered on the plateau": lambda: run(PLATEAU, rate=np.where(T < 100, 0.1, 1e-6)),
+    "rate gone once it had converged": lambda: run(
+        0.2 + 2.1 * np.exp(-T / 3), rate=np.where(T < 60, 0.1, 0.0)
+    ),
+    "clipped at every step": lambda: run(optimizer={"clipnorm": 1e-3}),
+    "clipped under Adam": lambda: run(
+        stuck(N, 2.4), optimizer={"name": "Adam", "class": "Adam", "global_clipnorm": 1e-3}
+    ),
+    "one example at a time": lambda: run(batch=1, cosine=0.0, ratio=0.02, optimizer={"momentum": 0.9}),
+    "one graph a step": lambda: run(
+        stuck(N, 2.4), batch=1, cosine=0.0, ratio=0.02, info={"fit": {"batch_size": 1, "steps_per_epoch": 1}}
+    ),
+    "log-likelihood below zero": lambda: run(
+        -5.0 * T / N, info=NEGATED, probe={"probe_explained_variance": np.linspace(0.0, 0.9, 8)}
+    ),
+    "critic": lambda: run(-0.01 - 5.0 * T / N, info=NEGATED, probe={"probe_explained_variance": [-30.0] * 8}),
+    "adversary whose loss rises": lambda: run(np.linspace(0.7, 3.0, N), cosine=0.5),
+    "shuffled labels at a small rate": lambda: run(
+        stuck(N, 2.36), ratio=1e-5, cosine=0.4, info={"data": {**CLASSES, "signal": {"p": 0.4}}}
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_of_a_healthy_run_none_speaks(name: str) -> None:
+    assert speaking(HEALTHY[name]()) == set()
+
+
+# What other causes explain
+
+
+DATA = {"inputs": [{"name": "x", "mean": 130.0, "spread": 60.0}], **CLASSES}
+DRAWN = [{"name": f"dense_{i}/kernel", "initial": {"spread": 5.0, "fan_in": 64}} for i in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("info", "where"), [({"data": DATA}, "inputs"), ({"tensors": DRAWN}, "kernels")], ids=["data", "kernels"]
+)
+def test_long_steps_of_an_ordinary_rate_have_another_cause(info: dict[str, Any], where: str) -> None:
+    finding = ask("P003", run(stuck(N, 14.0), ratio=JUMP, rate=0.1, info=info))
+    assert finding.verdict is Verdict.UNASSESSED
+    assert where in finding.message
+    assert ask("P003", run(stuck(N, 14.0), ratio=JUMP, rate=10.0, info=info)).verdict is Verdict.CONCERN
+
+
+def test_a_small_gradient_is_not_a_small_rate() -> None:
+    """Deep sigmoids: tiny updates at an ordinary rate."""
+    finding = ask("P004", run(stuck(N, 2.36), ratio=4e-6, rate=0.05, cosine=0.3))
+    assert finding.verdict is Verdict.UNASSESSED
+    assert "gradient itself" in finding.message
+
+
+def test_a_warm_up_is_not_a_small_rate() -> None:
+    rates = np.linspace(1e-6, 1e-4, N)
+    finding = ask("P004", run(CREEPING, ratio=rates, rate=rates, cosine=0.4))
+    assert finding.verdict is Verdict.UNASSESSED
+    assert "being raised" in finding.message
+
+
+def test_far_from_half_of_the_way_at_its_pace() -> None:
+    """The loss fell by a twentieth, below a constant prediction: no shortfall but for the pace."""
+    loss = 2.3 - 0.08 * T / N + 0.005 * np.random.default_rng(2).standard_normal(N)
+    finding = ask("P004", run(loss, ratio=5e-5, rate=1e-4, cosine=0.4))
+    assert finding.verdict is Verdict.CONCERN
+    # From 2.23 to 1.15 at 0.08 a run.
+    assert finding.evidence["times"].value == pytest.approx(13.5, rel=0.1)
+
+
+def test_how_far_it_had_to_fall_must_be_known() -> None:
+    """Fine-tuning at a tiny rate under a loss of one's own."""
+    own = run(stuck(N, 0.2), ratio=1e-5, rate=1e-5, cosine=0.3, info={"constant_prediction_loss": None})
+    assert ask("P004", own).verdict is Verdict.UNASSESSED
+
+
+def test_the_factor_brings_the_update_to_a_thousandth() -> None:
+    finding = ask("P004", run(stuck(N, 2.36), ratio=1e-6, rate=1e-5, cosine=0.4))
+    assert finding.remedies[0].action == "Multiply the learning rate by 1,000."
+    assert finding.remedies[0].code == "learning_rate=0.01"
+
+
+def test_less_than_a_linear_model() -> None:
+    """Better than a constant and far below what a straight line reaches."""
+    linear = {"data": {**CLASSES, "linear": {"accuracy": 0.95}, "examples": 1000}}
+    record = run(1.5 + 0.8 * np.exp(-T / 50), ratio=np.r_[0.4, 0.02 * np.ones(N - 1)], rate=0.1, info=linear)
+    assert ask("P003", having(record, series("probe_accuracy", [0.1, 0.7]))).verdict is Verdict.CONCERN
+    assert ask("P003", having(record, series("probe_accuracy", [0.1, 0.93]))).verdict is Verdict.SATISFACTORY
+
+
+# Before the first step
+
+
+def planned(schedule: dict[str, Any] | float, **info: Any) -> Record:
+    facts = {
+        "optimizer": {"name": "Adam", "learning_rate": schedule},
+        "fit": {"epochs": 20, "steps_per_epoch": 100},
+    }
+    return Record.of([], {**facts, **info})
+
+
+def config(name: str, **arguments: Any) -> dict[str, Any]:
+    return {"class_name": name, "config": {"initial_learning_rate": 1e-3, **arguments}}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "end"),
+    [
+        (config("CosineDecay", decay_steps=20, alpha=0.0), 20),
+        (config("CosineDecay", decay_steps=20, alpha=0.0, warmup_target=0.1, warmup_steps=30), 50),
+        (config("ExponentialDecay", decay_steps=10, decay_rate=0.5), 99),
+        (config("PolynomialDecay", decay_steps=20, end_learning_rate=1e-9), 20),
+        (config("PiecewiseConstantDecay", boundaries=[10, 30], values=[1e-2, 1e-6, 1e-7]), 10),
+    ],
+)
+def test_a_schedule_counted_in_epochs(schedule: dict[str, Any], end: int) -> None:
+    finding = ask("P005", planned(schedule))
+    assert finding.verdict is Verdict.CONCERN
+    assert finding.evidence["end"].value == end
+    assert (
+        ask("P005", planned(schedule, callbacks=[{"class": "EarlyStopping"}])).verdict is Verdict.SATISFACTORY
+    )
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        config("CosineDecay", decay_steps=2000, alpha=0.0),
+        config("CosineDecay", decay_steps=20, alpha=0.1),
+        config("ExponentialDecay", decay_steps=2000, decay_rate=0.5),
+        config("ExponentialDecay", decay_steps=10, decay_rate=1.0),
+        config("PolynomialDecay", decay_steps=20, end_learning_rate=1e-4),
+        config("PolynomialDecay", decay_steps=20, end_learning_rate=0.0, cycle=True),
+        config("PiecewiseConstantDecay", boundaries=[10, 30], values=[1e-2, 1e-3, 1e-4]),
+        config("CosineDecayRestarts", first_decay_steps=20),
+        {"class_name": "CosineDecay", "config": None},
+        {"class_name": "PiecewiseConstantDecay", "config": {"boundaries": ["a"], "values": [1, 2]}},
+        1e-3,
+    ],
+)
+def test_a_schedule_that_lasts(schedule: Any) -> None:
+    assert ask("P005", planned(schedule)).verdict is not Verdict.CONCERN
+
+
+def test_a_negative_rate_is_said_before_the_first_step() -> None:
+    assert ask("P007", planned(-0.01)).verdict is Verdict.CONCERN
+    assert ask("P007", planned(0.01)).verdict is Verdict.SATISFACTORY
+    assert ask("P007", Record.of([])).verdict is Verdict.UNASSESSED
+
+
+def test_a_negated_cross_entropy() -> None:
+    """Its accuracy stays at that of the commonest class; a loss that learns is left alone."""
+    loss = np.maximum(-2.4 - T / 20.0, -14.5)
+    facts = {"constant_prediction_loss": None}
+    made = run(loss, cosine=0.8, info=facts, probe={"probe_accuracy": [0.1] * 8})
+    assert ask("P007", made).verdict is Verdict.CONCERN
+    learned = run(loss, cosine=0.8, info=facts, probe={"probe_accuracy": [0.9] * 8})
+    assert ask("P007", learned).verdict is Verdict.SATISFACTORY
+
+
+def test_inside_a_loss_scale() -> None:
+    inner = {"name": "SGD", "learning_rate": 1e-5, "clipnorm": 1e-3}
+    scaled = {
+        "name": "LossScaleOptimizer",
+        "class": "LossScaleOptimizer",
+        "inner_optimizer": {"config": inner},
+    }
+    assert speaking(run(CREEPING, ratio=2e-5, cosine=0.4, optimizer=scaled)) == {"P006"}
