@@ -37,6 +37,12 @@ SERIES = {
     "probe_explained_variance": "fraction",
     "output_mean": "target",
     "output_spread": "target",
+    "output_minimum": "target",
+    "output_maximum": "target",
+    "balanced_accuracy": "fraction",
+    "recomputed_loss": "loss",
+    "probe_training_loss": "loss",
+    "penalty": "loss",
 }
 """Every whole-model quantity of the record's contract, and its unit."""
 
@@ -53,6 +59,7 @@ LAYER_SERIES = {
     "saturated_fraction": "fraction",
     "activation_mean": "activation",
     "activation_spread": "activation",
+    "effective_rank": "fraction",
 }
 """The quantities of a layer."""
 
@@ -182,7 +189,8 @@ def check(rule: Rule, record: Record) -> Finding:
         assert message.startswith("Not assessed: ") and len(message) > 20, f"no reason: {message!r}"
     if finding.verdict is Verdict.CONCERN:
         assert finding.remedies, f"{rule.code} is concerned and offers no remedy"
-        assert finding.series, f"{rule.code} is concerned and names no series that shows it"
+        # Before the first step there is nothing but facts.
+        assert finding.series or rule.before, f"{rule.code} is concerned and names no series that shows it"
         assert finding.evidence, f"{rule.code} is concerned and has no evidence"
     for remedy in finding.remedies:
         for words in (remedy.action, remedy.reason):

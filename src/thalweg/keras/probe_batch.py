@@ -1,19 +1,19 @@
 """The probe batch: one forward pass over the same examples, again and again while the model learns."""
 
-import random
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
-from keras import ops, tree
+from keras import tree
 from numpy.typing import NDArray
 
 from thalweg.keras.feed import Batch, mapped
 from thalweg.keras.names import unique_names
+from thalweg.keras.stateless import Stateless, Values, as_numpy, unseen
+from thalweg.stats.rank import effective_rank
 from thalweg.stats.targets import TargetKind, target_kind
 
 EXAMPLES = 256
@@ -58,69 +58,72 @@ class _Activations:
     slope: Any = None
     mean: float = 0.0
     square: float = 0.0
+    rank: float = 0.0
     calls: int = 0
 
 
 class ProbeBatch:
-    """The fixed examples, and what a model in inference mode makes of them."""
+    """The fixed examples, and what a model makes of them."""
 
     def __init__(self, batch: Batch) -> None:
-        self._inputs, self._targets, self._weights = mapped(lambda array: array[:EXAMPLES], batch)
-        self.examples = len(tree.flatten(self._inputs)[0])
+        self.inputs, self.targets, self.weights = mapped(lambda array: array[:EXAMPLES], batch)
+        self.examples = len(tree.flatten(self.inputs)[0])
+        self._called: Stateless | None = None
+
+    def called(self, model: keras.Model) -> Stateless:
+        """The model as it is called without a trace; the same for the same model, since JAX compiles for it."""
+        if self._called is None or self._called.model is not model:
+            self._called = Stateless(model)
+        return self._called
 
     def measure(
         self, model: keras.Model, trainable: list[Any] | None = None, fixed: list[Any] | None = None
     ) -> list[Measurement]:
-        """One forward pass; `trainable` and `fixed` are the variables' values where the model lacks them.
+        """One forward pass, and another in training mode where that may differ.
 
-        The model is called without side effects (`stateless_call`): no variable of it, no random seed and no
-        running average moves. Returns name, unit and value of each quantity; those that the model or its
-        targets do not have are left out.
+        `trainable` and `fixed` are the variables' values where the model lacks them. The model is called
+        without side effects: no variable of it, no random seed and no running average moves. Returns name,
+        unit and value of each quantity; those that the model or its targets do not have are left out.
         """
-        if trainable is None or fixed is None:
-            trainable = [variable.value for variable in model.trainable_variables]
-            fixed = [variable.value for variable in model.non_trainable_variables]
-        trainable = [ops.stop_gradient(ops.convert_to_tensor(value)) for value in trainable]
+        called = self.called(model)
+        values = called.values(trainable, fixed)
         watched = {
             name: layer
             for name, layer in unique_names(model._flatten_layers(include_self=False)).items()
             if activation_name(layer)
         }
         seen = {name: _Activations() for name in watched}
-        inputs = tree.map_structure(ops.convert_to_tensor, self._inputs)
-        with _inference_mode(model), _random_numbers_put_back(), _listening(watched, seen):
-            arguments = {"training": False} if model._call_has_training_arg else {}
-            outputs, _ = model.stateless_call(trainable, fixed, inputs, **arguments)
+        with _listening(watched, seen):
+            outputs = called.predict(values, self.inputs)
         measured = list(self._outputs(model, outputs))
         for name, layer in watched.items():
             measured += _layer_measurements(name, activation_name(layer), seen[name])
-        loss = self._loss(model, trainable, fixed, outputs)
-        return [*measured, *([("probe_loss", "loss", loss)] if loss is not None else [])]
+        losses = {
+            "probe_loss": called.loss(values, self.targets, outputs, self.weights),
+            "recomputed_loss": called.loss(values, self.targets, unseen(outputs), self.weights),
+            "penalty": called.penalty(values),
+        }
+        losses["probe_training_loss"] = self._training_loss(called, values, losses["probe_loss"])
+        return [*measured, *((name, "loss", loss) for name, loss in losses.items() if loss is not None)]
 
-    def _loss(self, model: keras.Model, trainable: Any, fixed: Any, outputs: Any) -> float | None:
-        compiled = getattr(model, "_compile_loss", None)
-        if compiled is None or self._targets is None:
+    def _training_loss(self, called: Stateless, values: Values, inference: float | None) -> float | None:
+        if inference is None or not called.modes_differ:
+            return inference
+        if not called.trains_without_trace:
             return None
-        targets = mapped(ops.convert_to_tensor, self._targets)
-        variables = [*zip(model.trainable_variables, trainable, strict=True)]
-        variables += zip(model.non_trainable_variables, fixed, strict=True)
-        variables += [
-            (variable, variable.value) for variable in model.metrics_variables if variable._value is not None
-        ]
-        try:
-            with keras.StatelessScope(state_mapping=variables):
-                return float(ops.convert_to_numpy(compiled(targets, outputs, self._weights)))
-        except Exception:  # a loss that only its own train step can call
-            return None
+        outputs = called.predict(values, self.inputs, training=True)
+        return called.loss(values, self.targets, outputs, self.weights)
 
     def _outputs(self, model: keras.Model, outputs: Any) -> Iterator[Measurement]:
-        leaves = [_numpy(leaf).astype(np.float64) for leaf in tree.flatten(outputs)]
-        targets = [leaf for leaf in tree.flatten(self._targets) if leaf is not None]
+        leaves = [as_numpy(leaf).astype(np.float64) for leaf in tree.flatten(outputs)]
+        targets = [leaf for leaf in tree.flatten(self.targets) if leaf is not None]
         names = list(getattr(model, "output_names", None) or [str(i) for i in range(len(leaves))])
         for index, (name, output) in enumerate(zip(names, leaves, strict=False)):
             suffix = "" if len(leaves) == 1 else f"/{name}"
             yield f"output_mean{suffix}", "target", float(np.mean(output))
             yield f"output_spread{suffix}", "target", float(np.mean(np.std(output, axis=0)))
+            yield f"output_minimum{suffix}", "target", float(np.min(output))
+            yield f"output_maximum{suffix}", "target", float(np.max(output))
             if len(targets) == len(leaves):
                 for quantity, unit, value in _agreement(output, targets[index]):
                     yield f"{quantity}{suffix}", unit, value
@@ -142,7 +145,10 @@ def _agreement(output: NDArray[Any], target: NDArray[Any]) -> Iterator[Measureme
                 target.reshape(-1, width).argmax(axis=1) if kind is TargetKind.ONE_HOT else target.reshape(-1)
             )
         if len(predicted) == len(truth):
-            yield "probe_accuracy", "fraction", float(np.mean(predicted == truth))
+            right = predicted == truth
+            yield "probe_accuracy", "fraction", float(np.mean(right))
+            recalls = [np.mean(right[truth == label]) for label in np.unique(truth)]
+            yield "balanced_accuracy", "fraction", float(np.mean(recalls))
             share = np.unique(predicted, return_counts=True)[1] / len(predicted)
             yield "predicted_classes", "classes", float(np.exp(-np.sum(share * np.log(share))))
     elif kind is TargetKind.CONTINUOUS and target.size == output.size and np.isfinite(target).all():
@@ -161,6 +167,7 @@ def _layer_measurements(name: str, activation: str | None, seen: _Activations) -
     variance = max(seen.square / seen.calls - mean * mean, 0.0) if np.isfinite(seen.square) else np.nan
     yield f"activation_mean/{name}", "activation", mean
     yield f"activation_spread/{name}", "activation", float(np.sqrt(variance))
+    yield f"effective_rank/{name}", "fraction", seen.rank / seen.calls
     if seen.alive is not None:
         yield f"dead_fraction/{name}", "fraction", float(1.0 - np.mean(seen.alive))
     if seen.slope is not None:
@@ -195,7 +202,7 @@ def _listening(layers: Mapping[str, keras.Layer], seen: Mapping[str, _Activation
 
 def _note(activations: _Activations, layer: keras.Layer, result: Any) -> None:
     # On the host: each operation on the device would be compiled for each layer's shape.
-    values = _numpy(result)
+    values = as_numpy(result)
     channels_first = getattr(layer, "data_format", None) == "channels_first" and values.ndim > 2
     units = 1 if channels_first else values.ndim - 1
     others = tuple(axis for axis in range(values.ndim) if axis != units)
@@ -204,45 +211,10 @@ def _note(activations: _Activations, layer: keras.Layer, result: Any) -> None:
     with np.errstate(all="ignore"):
         activations.mean += float(np.mean(values, dtype=np.float64))
         activations.square += float(np.mean(np.square(values, dtype=np.float64)))
+        activations.rank += effective_rank(np.moveaxis(values, units, -1).reshape(-1, values.shape[units]))
         if name in _CAN_DIE:
             alive = np.any(values != 0.0, axis=others)
             activations.alive = alive if activations.alive is None else activations.alive | alive
         if name is not None and name in _SLOPES:
             slope = np.mean(_SLOPES[name](values), axis=others)
             activations.slope = slope if activations.slope is None else activations.slope + slope
-
-
-def _numpy(tensor: Any) -> NDArray[Any]:
-    values = np.asarray(ops.convert_to_numpy(tensor))
-    return values if values.dtype in (np.float32, np.float64) else values.astype(np.float32)
-
-
-@contextmanager
-def _random_numbers_put_back() -> Iterator[None]:
-    """What is drawn from a global generator meanwhile will be drawn again.
-
-    `stateless_call` keeps Keras's own seeds; but on PyTorch a recurrent cell draws its dropout masks, in
-    inference too, from PyTorch's generator.
-    """
-    python, numpy = random.getstate(), np.random.get_state()
-    torch = sys.modules["torch"] if keras.backend.backend() == "torch" else None
-    devices = [torch.cuda.current_device()] if torch is not None and torch.cuda.is_initialized() else []
-    try:
-        with nullcontext() if torch is None else torch.random.fork_rng(devices):
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
-
-
-@contextmanager
-def _inference_mode(model: keras.Model) -> Iterator[None]:
-    """PyTorch modules inside a model know their mode from a flag of their own."""
-    training = getattr(model, "training", None) if keras.backend.backend() == "torch" else None
-    if training:
-        model.eval()
-    try:
-        yield
-    finally:
-        if training:
-            model.train()
