@@ -1,0 +1,231 @@
+"""Traps of Keras: callbacks and schedules that do not do what they say. The quality is the consequence."""
+
+import contextlib
+
+import keras
+from keras import layers, ops
+from keras.callbacks import (
+    BackupAndRestore,
+    EarlyStopping,
+    LambdaCallback,
+    ModelCheckpoint,
+    ReduceLROnPlateau,
+)
+from keras.optimizers import SGD, Adam, AdamW
+from keras.optimizers.schedules import ExponentialDecay
+
+from benchmarks.zoo import samples
+from benchmarks.zoo.program import Training, faulty
+from benchmarks.zoo.training import (
+    binary,
+    classifier,
+    explained,
+    log_score,
+    network,
+    regression,
+    replaced,
+    scratch,
+)
+from thalweg import Family
+
+FAMILY = Family.CALLBACKS
+
+
+class Seen(layers.Layer):
+    """Passes examples on, and keeps the sum of the batch that it saw last."""
+
+    def build(self, shape):
+        """One number, not trained."""
+        self.last = self.add_weight(shape=(), trainable=False, initializer="zeros")
+
+    def call(self, x, training=False):
+        """The input itself."""
+        if training:
+            self.last.assign(ops.sum(x[:, 0] * ops.arange(1, 33, dtype="float32")[: ops.shape(x)[0]]))
+        return x
+
+
+@faulty(FAMILY, "K001", fault={"seeded": True}, twin={"seeded": False}, good=False)
+def the_same_order_every_epoch(rng, seeded):
+    """`set_random_seed` and arrays: on TensorFlow every epoch has the batches of the first.
+
+    What counts is how many different last batches five epochs had.
+    """
+    if seeded:
+        keras.utils.set_random_seed(7)
+    data, seen = samples.friedman(rng), Seen()
+    model = keras.Sequential([keras.Input((10,)), seen, layers.Dense(16, activation="relu"), layers.Dense(1)])
+    lasts = []
+    # Under JAX the layer's state lives outside the model during an epoch: reading `model` brings it back.
+    note = LambdaCallback(
+        on_epoch_end=lambda epoch, logs: lasts.append(note.model and float(ops.convert_to_numpy(seen.last)))
+    )
+    training = regression(model, data, Adam(1e-2), epochs=5, callbacks=[note])
+    return replaced(training, lambda: len(set(lasts)))
+
+
+def falling(steps=100):
+    """A rate that is halved every hundred steps, counted by itself."""
+    calls = iter(range(10**9))
+    return lambda: 0.5 * 0.5 ** (next(calls) / steps)
+
+
+@faulty(FAMILY, "K002", fault={"schedule": False}, twin={"schedule": True})
+def a_rate_called_once(rng, schedule):
+    """A callable learning rate is asked when the step is traced, and never again: the high rate stays."""
+    rate = ExponentialDecay(0.5, 50, 0.5) if schedule else falling(50)
+    data = samples.linear(rng, columns=20, noise=1.0)
+    return regression(network(20, 1, end=None), data, SGD(rate), epochs=12, batch_size=128)
+
+
+@faulty(FAMILY, "K003", fault={"schedule": True}, twin={"schedule": False})
+def a_schedule_beside_reduce_on_plateau(rng, schedule):
+    """The first plateau ends the training with an exception."""
+    rate = ExponentialDecay(0.1, 1000, 0.9) if schedule else 0.1
+    plateau = ReduceLROnPlateau(patience=1, min_delta=0.1, factor=0.7)
+    return classifier(network(64, 32, 10), samples.digits(rng), SGD(rate), epochs=15, callbacks=[plateau])
+
+
+@faulty(FAMILY, "K003", fault={"schedule": True}, twin={"schedule": False})
+def a_schedule_beside_a_scheduler(rng, schedule):
+    """Warm-up by a schedule, decay by a callback: one of them raises."""
+    rate = ExponentialDecay(5e-3, 1000, 0.9) if schedule else 5e-3
+    halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate if epoch < 3 else rate * 0.9)
+    return classifier(network(64, 32, 10), samples.digits(rng), Adam(rate), epochs=10, callbacks=[halve])
+
+
+def overfitting(rng, callbacks, epochs=40, **fit):
+    """A network that learns its few rows by heart, unless a callback stops it."""
+    data = samples.clusters(rng, train=200, flip_y=0.2)
+    model = network(20, 100, 4)
+    training = classifier(model, data, Adam(3e-3), epochs=epochs, callbacks=callbacks, **fit)
+    return replaced(training, lambda: log_score(model, data))
+
+
+@faulty(FAMILY, "K004", fault={"monitor": "val_accurracy"}, twin={"monitor": "val_accuracy"})
+def a_monitor_misspelt(rng, monitor):
+    """EarlyStopping warns every epoch, and never stops."""
+    return overfitting(rng, [EarlyStopping(monitor, mode="max", patience=4, restore_best_weights=True)])
+
+
+@faulty(FAMILY, "K004", fault={"validated": False}, twin={"validated": True})
+def validation_loss_without_validation(rng, validated):
+    """`monitor="val_loss"`, and no validation data were given."""
+    training = overfitting(rng, [EarlyStopping("val_loss", patience=4, restore_best_weights=True)])
+    fit = dict(training.fit)
+    if not validated:
+        del fit["validation_data"]
+    return Training(training.model, fit, training.quality)
+
+
+@faulty(FAMILY, "K004", fault={"monitor": "val_acc"}, twin={"monitor": "val_accuracy"})
+def a_checkpoint_of_the_last(rng, monitor):
+    """`save_best_only` with a monitor that is not there saves every epoch over the last."""
+    path = str(scratch() / "best.keras")
+    save = ModelCheckpoint(path, monitor=monitor, mode="max", save_best_only=True)
+    data = samples.clusters(rng, train=200, flip_y=0.2)
+    training = classifier(network(20, 100, 4), data, Adam(3e-3), epochs=40, callbacks=[save])
+    return replaced(training, lambda: log_score(keras.saving.load_model(path), data))
+
+
+def shaky_score(guard):
+    """F1 by hand: 0/0 where nothing was predicted positive, as in the first epoch of a rare class."""
+
+    def f1(y, answer):
+        said = ops.round(answer)
+        hits = ops.sum(y * said)
+        return 2 * hits / (ops.sum(y) + ops.sum(said) + guard) + 0 * hits / (ops.sum(said) + guard)
+
+    return f1
+
+
+def rare(rng, guard, callback):
+    """A rare class under a score that is not a number at first."""
+    data = samples.clusters(rng, 800, 2, weights=[0.93], class_sep=1.5, flip_y=0.0)
+    data = data.targets(lambda y: y.astype("float32"))
+    model = network(20, 16, 1, end="sigmoid")
+    model.layers[-1].bias.assign([-3.0])
+    training = binary(model, data, Adam(1e-3), epochs=30, callbacks=[callback], validation_batch_size=200)
+    model.compile(Adam(1e-3), "binary_crossentropy", metrics=[shaky_score(guard)])
+    return replaced(training, lambda: log_score(model, data.targets(lambda y: y.astype("int64"))))
+
+
+@faulty(FAMILY, "K005", fault={"guard": 0.0}, twin={"guard": 1e-7})
+def nothing_beats_nan(rng, guard):
+    """The first score is NaN, EarlyStopping takes it for the best, and restores it."""
+    stop = EarlyStopping("val_f1", mode="max", patience=6, restore_best_weights=True)
+    return rare(rng, guard, stop)
+
+
+@faulty(FAMILY, "K005", fault={"guard": 0.0}, twin={"guard": 1e-7})
+def a_rate_lowered_by_nan(rng, guard):
+    """ReduceLROnPlateau never sees anything better than NaN."""
+    return rare(rng, guard, ReduceLROnPlateau("val_f1", mode="max", patience=2, factor=0.1))
+
+
+@faulty(FAMILY, "K006", fault={"delta": 0.25}, twin={"delta": 0.0})
+def the_best_that_is_not_restored(rng, delta):
+    """`min_delta` also decides which weights are the best."""
+    stop = EarlyStopping(patience=8, min_delta=delta, restore_best_weights=True)
+    return classifier(network(64, 32, 10), samples.digits(rng), Adam(2e-3), epochs=15, callbacks=[stop])
+
+
+@faulty(FAMILY, "K007", fault={"baseline": 0.05}, twin={"baseline": None})
+def a_baseline_that_never_stops(rng, baseline):
+    """While the baseline is not reached, patience is not counted as one thinks: it overfits to the end."""
+    return overfitting(rng, [EarlyStopping("loss", baseline=baseline, patience=0, min_delta=0.08)])
+
+
+@faulty(FAMILY, "K008", fault={"known": False}, twin={"known": True})
+def a_better_model_overwritten(rng, known):
+    """A resumed run with a fresh checkpoint: its first epoch is its best, whatever stood there before."""
+    path, data = str(scratch() / "best.keras"), samples.digits(rng)
+    model = network(64, 32, 10)
+    first = classifier(model, data, Adam(5e-3), epochs=10)
+    save = ModelCheckpoint(path, save_best_only=True)
+    history = model.fit(
+        data.x, data.y, validation_data=(data.x_val, data.y_val), epochs=10, callbacks=[save], verbose=0
+    )
+    best = min(history.history["val_loss"]) if known else None
+    again = ModelCheckpoint(path, save_best_only=True, initial_value_threshold=best)
+    resumed = classifier(model, data, Adam(0.1), epochs=4, callbacks=[again])
+    assert first.model is resumed.model
+    return replaced(resumed, lambda: log_score(keras.saving.load_model(path), data))
+
+
+class Crash(keras.callbacks.Callback):
+    """The power fails at the end of an epoch."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Fail, once."""
+        if epoch == self.epoch:
+            raise ConnectionError("preempted")
+
+
+@faulty(FAMILY, "K009", fault={"crash": 12}, twin={"crash": None}, good=False)
+def early_stopping_forgets(rng, crash):
+    """After a crash `BackupAndRestore` goes on, and EarlyStopping knows of no better epoch before."""
+    folder = str(scratch())
+
+    def calls():
+        return [BackupAndRestore(folder), EarlyStopping(patience=12, restore_best_weights=True)]
+
+    training = overfitting(rng, calls(), epochs=30)
+    if crash:
+        with contextlib.suppress(ConnectionError):
+            training.model.fit(**{**training.fit, "callbacks": [*calls(), Crash(crash)]}, verbose=0)
+    return training
+
+
+@faulty(FAMILY, "K010", fault={"averaged": True}, twin={"averaged": False})
+def schedule_free_at_the_wrong_point(rng, averaged):
+    """`ScheduleFreeAdamW` evaluates at the point of the gradient and not at the average."""
+    optimizer = keras.optimizers.ScheduleFreeAdamW(0.03) if averaged else AdamW(0.003)
+    data = samples.friedman(rng)
+    model = network(10, 32, 1, end=None)
+    training = regression(model, data, optimizer, epochs=15)
+    return replaced(training, lambda: explained(model, data))

@@ -1,0 +1,186 @@
+"""Faults of the optimisation: step size, sign, schedule, batch, clipping."""
+
+import keras
+from keras import layers, ops
+from keras.optimizers import SGD, Adam, RMSprop
+from keras.optimizers.schedules import CosineDecay, ExponentialDecay, InverseTimeDecay, PiecewiseConstantDecay
+
+from benchmarks.zoo import samples
+from benchmarks.zoo.program import faulty
+from benchmarks.zoo.training import binary, classifier, network, regression
+from thalweg import Family
+
+FAMILY = Family.OPTIMISATION
+# A step size that is wrong by orders of magnitude *is* an update out of scale (P001); that a run diverged
+# (L002) or oscillates (L003) is what the words "rate too high" mean where nothing else is wrong.
+TOO_HIGH = "P003 P001 L002 L003"
+TOO_LOW = "P004 P001"
+
+
+@faulty(FAMILY, TOO_HIGH, fault={"rate": 1.0}, twin={"rate": 2e-3})
+def adam_with_a_rate_of_one(rng, rate):
+    """SGD's rate, given to Adam."""
+    return classifier(network(64, 32, 32, 10), samples.digits(rng), Adam(rate), epochs=10)
+
+
+@faulty(FAMILY, TOO_HIGH, fault={"rate": 0.1}, twin={"rate": 3e-3})
+def adam_that_jitters(rng, rate):
+    """Thirty times too high: it learns, and shakes."""
+    return regression(network(10, 64, 64, 1, end=None), samples.friedman(rng), Adam(rate), epochs=15)
+
+
+@faulty(FAMILY, f"{TOO_HIGH} A001", fault={"rate": 5.0}, twin={"rate": 0.1})
+def stuck_after_the_first_jump(rng, rate):
+    """One step, and every unit is dead (A001)."""
+    return classifier(network(64, 32, 32, 10), samples.digits(rng), SGD(rate), epochs=10)
+
+
+@faulty(FAMILY, f"{TOO_HIGH} P007 N001 G003", fault={"rate": 0.8}, twin={"rate": 0.02})
+def a_linear_model_that_diverges(rng, rate):
+    """Beyond two over the curvature every step climbs (P007), to infinity (N001, G003)."""
+    data = samples.linear(rng)
+    return regression(network(10, 1, end=None), data, SGD(rate, momentum=0.5), epochs=15, batch_size=8)
+
+
+@faulty(FAMILY, f"{TOO_HIGH} P007", fault={"rate": 0.95}, twin={"rate": 0.2})
+def a_quadratic_that_oscillates(rng, rate):
+    """The whole data in a batch, and a rate at the edge."""
+    data = samples.linear(rng, noise=0.2)
+    return regression(network(10, 1, end=None), data, SGD(rate), epochs=40, batch_size=600)
+
+
+@faulty(FAMILY, TOO_HIGH, fault={"momentum": 0.998}, twin={"momentum": 0.9})
+def too_much_momentum(rng, momentum):
+    """Five hundred steps of memory in a run of three hundred."""
+    return classifier(network(64, 32, 10), samples.digits(rng), SGD(0.02, momentum=momentum), epochs=12)
+
+
+@faulty(FAMILY, TOO_HIGH, fault={"rate": 0.3}, twin={"rate": 5e-3})
+def a_recurrent_network_too_fast(rng, rate):
+    """RMSprop throws an LSTM about."""
+    model = keras.Sequential([keras.Input((20, 1)), layers.LSTM(16), layers.Dense(3, activation="softmax")])
+    return classifier(model, samples.waves(rng), RMSprop(rate), epochs=8)
+
+
+@faulty(FAMILY, TOO_LOW, fault={"rate": 1e-6}, twin={"rate": 3e-3})
+def adam_with_a_rate_of_a_millionth(rng, rate):
+    """One zero too many, thrice."""
+    return classifier(network(64, 32, 10), samples.digits(rng), Adam(rate), epochs=10)
+
+
+@faulty(FAMILY, TOO_LOW, fault={"rate": 1e-5}, twin={"rate": 0.1})
+def sgd_with_adams_rate(rng, rate):
+    """A rate that Adam might have liked."""
+    return classifier(network(64, 32, 10), samples.digits(rng), SGD(rate), epochs=12)
+
+
+@faulty(FAMILY, TOO_LOW, fault={"epsilon": 1e3}, twin={"epsilon": 1e-7})
+def a_huge_epsilon(rng, epsilon):
+    """Every update of Adam divided by a thousand more than it should be."""
+    return regression(
+        network(10, 32, 1, end=None), samples.friedman(rng), Adam(5e-3, epsilon=epsilon), epochs=12
+    )
+
+
+@faulty(FAMILY, TOO_LOW, fault={"weight": 1e-5}, twin={"weight": 1.0})
+def a_loss_weighted_to_nothing(rng, weight):
+    """`loss_weights` for an output that has no rival."""
+    training = binary(network(2, 32, 1, end="sigmoid"), samples.moons(rng), epochs=15)
+    training.model.compile(SGD(0.3), "binary_crossentropy", loss_weights=[weight])
+    return training
+
+
+def gained(y, answer):
+    """The negative of a squared error, by someone who thought of it as a score."""
+    return -ops.mean(ops.square(ops.reshape(y, (-1, 1)) - answer))
+
+
+def lost(y, answer):
+    """The squared error."""
+    return -gained(y, answer)
+
+
+@faulty(FAMILY, "P007 L002 O006", fault={"loss": gained}, twin={"loss": lost})
+def a_score_that_is_minimised(rng, loss):
+    """The loss falls without end, and away from the targets. No loss should be negative here (O006)."""
+    return regression(network(10, 16, 1, end=None), samples.friedman(rng), Adam(5e-3), loss, epochs=12)
+
+
+@faulty(FAMILY, "P007 L002", fault={"rate": -0.02}, twin={"rate": 0.02})
+def a_negative_rate(rng, rate):
+    """Uphill, step by step."""
+    return classifier(network(64, 32, 10), samples.digits(rng), SGD(rate, momentum=0.9), epochs=10)
+
+
+@faulty(FAMILY, "P008 P003 P001 L003", fault={"batch_size": 1}, twin={"batch_size": 32})
+def a_batch_of_one_with_momentum(rng, batch_size):
+    """Ten steps of memory, each of one example: the noise takes over, and a lower rate would bear it (P003)."""
+    model, optimizer = network(10, 16, 1, end=None), SGD(0.02, momentum=0.9)
+    epochs = 2 if batch_size == 1 else 30  # enough for both to be where they end
+    return regression(model, samples.friedman(rng), optimizer, epochs=epochs, batch_size=batch_size)
+
+
+@faulty(FAMILY, "P008 P003 P001 L003", fault={"batch_size": 2}, twin={"batch_size": 64})
+def adam_on_two_examples(rng, batch_size):
+    """Noisy labels, two at a time, at a rate for sixty-four."""
+    data, epochs = samples.clusters(rng, flip_y=0.3, classes=3), 3 if batch_size == 2 else 20
+    return classifier(network(20, 16, 3), data, Adam(3e-2), epochs=epochs, batch_size=batch_size)
+
+
+@faulty(FAMILY, "P005", fault={"steps": 8}, twin={"steps": 400})
+def a_schedule_counted_in_epochs(rng, steps):
+    """`decay_steps` are steps; someone thought of epochs."""
+    schedule = ExponentialDecay(0.1, steps, 0.5)
+    return classifier(network(64, 32, 10), samples.digits(rng), SGD(schedule), epochs=14)
+
+
+@faulty(FAMILY, "P005", fault={"steps": 15}, twin={"steps": 285})
+def a_cosine_that_ends_at_once(rng, steps):
+    """Zero from the first epoch on."""
+    schedule = CosineDecay(5e-3, steps)
+    return regression(network(10, 32, 1, end=None), samples.friedman(rng), Adam(schedule), epochs=15)
+
+
+@faulty(FAMILY, "P005", fault={"every": 0.5}, twin={"every": 100.0})
+def inverse_time_too_soon(rng, every):
+    """A hundredth of the rate after fifty steps."""
+    schedule = InverseTimeDecay(0.1, every, 4.0)
+    return classifier(network(64, 32, 10), samples.digits(rng), SGD(schedule), epochs=12)
+
+
+@faulty(FAMILY, "P005", fault={"first": 6}, twin={"first": 300})
+def steps_that_fall_too_early(rng, first):
+    """The boundaries of a piecewise schedule, in epochs."""
+    schedule = PiecewiseConstantDecay([first, first + 4], [0.1, 1e-3, 1e-5])
+    return classifier(network(64, 32, 10), samples.digits(rng), SGD(schedule, momentum=0.9), epochs=14)
+
+
+@faulty(FAMILY, "P006 P004", fault={"norm": 1e-3}, twin={"norm": 5.0})
+def clipped_to_nothing(rng, norm):
+    """Every gradient is cut to a thousandth."""
+    optimizer = SGD(0.1, global_clipnorm=norm)
+    return classifier(network(64, 32, 10), samples.digits(rng), optimizer, epochs=12)
+
+
+@faulty(FAMILY, "P006 P004", fault={"value": 1e-5}, twin={"value": 1.0})
+def clipped_by_value(rng, value):
+    """Every entry of every gradient is at its bound."""
+    optimizer = SGD(0.05, clipvalue=value)
+    return regression(network(10, 32, 1, end=None), samples.friedman(rng), optimizer, epochs=15)
+
+
+@faulty(FAMILY, "G003 G001 P003 P001", fault={"clip": None}, twin={"clip": 1.0}, also={"I002": {"gain": 0.8}})
+def recurrent_gradients_unclipped(rng, clip, gain=1.35):
+    """Forty steps back through a recurrence that grows. A lower rate mends it as well as clipping (P003)."""
+    start = keras.initializers.Orthogonal(gain)
+    cell = layers.SimpleRNN(24, activation="relu", recurrent_initializer=start)
+    model = keras.Sequential([keras.Input((20, 1)), cell, layers.Dense(1)])
+    return regression(model, samples.sums(rng), SGD(0.02, global_clipnorm=clip), epochs=12)
+
+
+@faulty(FAMILY, "G003 G001 P003 P001 N001", fault={"clip": None}, twin={"clip": 0.5})
+def one_wild_target_unclipped(rng, clip):
+    """A few targets of hundreds: their gradients undo an epoch (N001 where they overflow)."""
+    data = samples.friedman(rng)
+    data.y[rng.integers(0, 600, 4)] *= 2000.0
+    return regression(network(10, 32, 1, end=None), data, SGD(0.02, global_clipnorm=clip), epochs=15)

@@ -1,0 +1,69 @@
+"""What the zoo has measured so far: one line of JSON a run, appended, the last line for a run counts."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from benchmarks.zoo.program import Program
+from thalweg import Diagnosis, Verdict
+
+
+@dataclass(frozen=True)
+class Result:
+    """One training: how good it was and what Thalweg said of it."""
+
+    program: str
+    variant: str
+    seed: int
+    backend: str
+    source: str
+    """Digest of the program as it was."""
+    quality: float | None = None
+    seconds: float = 0.0
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+    """Verdict by code, in the order in which a person reads the findings."""
+    failed: str = ""
+    """Why there is no result: the data are missing, the time was up."""
+    raised: str = ""
+    """What `fit` raised, where it did: that may be the very fault."""
+    folder: str = ""
+
+    @property
+    def concerns(self) -> list[str]:
+        """The codes of the concerns, the first to read first."""
+        return [code for code, verdict in self.verdicts.items() if verdict == Verdict.CONCERN]
+
+    @property
+    def key(self) -> tuple[str, str, int, str]:
+        return self.program, self.variant, self.seed, self.backend
+
+
+def verdicts(diagnosis: Diagnosis) -> dict[str, str]:
+    """The verdicts of a diagnosis, in its order."""
+    return {finding.code: str(finding.verdict) for finding in diagnosis}
+
+
+class Results:
+    """The file of results; those of programs that have changed since are left out."""
+
+    def __init__(self, path: Path, programs: Iterable[Program]) -> None:
+        self.path = path
+        sources = {(p.name, variant): p.source(variant) for p in programs for variant in p.variants}
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        read = [Result(**json.loads(line)) for line in lines]
+        self._runs = {r.key: r for r in read if sources.get((r.program, r.variant)) == r.source}
+
+    def __iter__(self):
+        return iter(list(self._runs.values()))
+
+    def __contains__(self, key: tuple[str, str, int, str]) -> bool:
+        """Whether a run is known; a training that failed is tried again."""
+        return key in self._runs and not self._runs[key].failed
+
+    def add(self, result: Result) -> None:
+        """Keep a result, on disk as well."""
+        self._runs[result.key] = result
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(result)) + "\n")

@@ -1,0 +1,128 @@
+"""Trains programs with the watch as users do, several processes at a time, each a fresh one now and then."""
+
+import dataclasses
+import multiprocessing
+import os
+import random
+import signal
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.zoo.program import Program
+from benchmarks.zoo.results import Result, Results, verdicts
+from benchmarks.zoo.samples import MissingDataError
+
+Task = tuple[str, str, int, str]
+"""Program, variant, seed, backend: the key of its result."""
+
+PER_PROCESS = 25
+"""Trainings after which a process is replaced: backends keep memory."""
+
+
+def run(tasks: list[Task], results: Results, *, folder: Path, jobs: int, limit: int) -> Iterator[Result]:
+    """Train what is asked and not yet known; every result is kept as soon as it is there."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, max_tasks_per_child=PER_PROCESS) as pool:
+        waiting = [pool.submit(train, task, folder, limit) for task in tasks]
+        for done in as_completed(waiting):
+            result = done.result()
+            results.add(result)
+            yield result
+
+
+def train(task: Task, folder: Path, limit: int) -> Result:
+    """One training, in this process. Its `KERAS_BACKEND` was set before the process began."""
+    from benchmarks.zoo.catalogue import PROGRAMS
+
+    name, variant, seed, backend = task
+    program = PROGRAMS[name]
+    signal.signal(signal.SIGALRM, _time_is_up)
+    signal.alarm(limit)
+    result = Result(*task, program.source(variant))
+    begun = time.perf_counter()
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            tempfile.tempdir = scratch  # where the program's own checkpoints go
+            run_folder = folder / backend / name.replace(" ", "-") / f"{variant}-{seed}"
+            made = _trained(program, variant, seed, run_folder)
+    except MissingDataError as error:
+        made = {"failed": f"no data: {error}"}
+    except TimeoutError:
+        made = {"failed": f"over {limit} s"}
+    except Exception as error:  # a bug of the program's or of Thalweg's: the others go on, the table says so
+        made = {"failed": f"{type(error).__name__}: {error}"[:300]}
+    finally:
+        signal.alarm(0)
+        tempfile.tempdir = None
+    return dataclasses.replace(result, **made, seconds=round(time.perf_counter() - begun, 2))
+
+
+def rediagnose(results: Results) -> Iterator[Result]:
+    """Ask today's rules about the records that are kept, without training again."""
+    import thalweg
+
+    for old in results:
+        if old.folder and Path(old.folder).exists():
+            new = dataclasses.replace(old, verdicts=verdicts(thalweg.diagnose(old.folder)))
+            results.add(new)
+            yield new
+
+
+def _trained(program: Program, variant: str, seed: int, folder: Path) -> dict[str, object]:
+    import keras
+
+    import thalweg
+
+    # The global seed of Keras stays alone: on TensorFlow it gives the same order of batches in every epoch, which
+    # is a fault of its own (K001). Keras draws the seeds of initializers and dropout from `random`.
+    random.seed(seed)
+    np.random.seed(seed)
+    if keras.backend.backend() == "torch":
+        import torch
+
+        torch.manual_seed(seed)
+    training = program.build(np.random.default_rng(seed), **program.variants[variant])
+    fit = dict(training.fit)
+    callbacks = fit.pop("callbacks", ())
+    watch = thalweg.Watch(folder, overwrite=True, quiet=True)
+    raised = ""
+    try:
+        training.model.fit(**fit, verbose=0, callbacks=[*callbacks, watch])
+    except TimeoutError:
+        raise
+    except Exception as error:
+        raised = f"{type(error).__name__}: {error}"[:200]
+        watch.close("exception", raised)
+    with np.errstate(all="ignore"):
+        quality = float(training.quality())
+    found = verdicts(thalweg.diagnose(watch.record()))
+    keras.backend.clear_session()
+    return {
+        "quality": quality if np.isfinite(quality) else None,
+        "verdicts": found,
+        "raised": raised,
+        "folder": str(folder),
+    }
+
+
+def _time_is_up(*_: object) -> None:
+    raise TimeoutError
+
+
+def tasks(
+    programs: Iterable[Program], seeds: Iterable[int], backend: str, known: Results, again: bool
+) -> list[Task]:
+    """What is to be trained: seed by seed, so that an early end leaves all programs with some."""
+    chosen = list(programs)
+    wanted = [(p.name, v, seed, backend) for seed in seeds for p in chosen for v in p.variants]
+    return [task for task in wanted if again or task not in known]
+
+
+def backend() -> str:
+    """The backend that trainings here will use."""
+    return os.environ.setdefault("KERAS_BACKEND", "tensorflow")

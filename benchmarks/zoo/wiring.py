@@ -1,0 +1,150 @@
+"""Faults of the plumbing: what is trained is not what was meant."""
+
+import keras
+from keras import layers, ops
+from keras.optimizers import SGD, Adam
+
+from benchmarks.zoo import samples
+from benchmarks.zoo.program import faulty
+from benchmarks.zoo.training import binary, classifier, network, regression
+from thalweg import Family
+
+FAMILY = Family.WIRING
+
+
+@faulty(FAMILY, "W001", fault={"trainable": False}, twin={"trainable": True})
+def a_backbone_frozen_before_it_learned(rng, trainable):
+    """`trainable = False` for weights that were to be loaded, and were not."""
+    model = network(64, 4, 4, 10)
+    for layer in model.layers[:-1]:
+        layer.trainable = trainable
+    return classifier(model, samples.digits(rng), Adam(1e-2), epochs=12)
+
+
+@faulty(FAMILY, "W001", fault={"trainable": False}, twin={"trainable": True})
+def a_frozen_random_embedding(rng, trainable):
+    """Words as random vectors, for ever."""
+    body = [layers.Embedding(100, 4, trainable=trainable), layers.GlobalAveragePooling1D()]
+    model = keras.Sequential(
+        [keras.Input((12,), dtype="int32"), *body, layers.Dense(1, activation="sigmoid")]
+    )
+    return binary(model, samples.words(rng, 100), Adam(2e-2), epochs=8)
+
+
+@faulty(FAMILY, "W001", fault={"trainable": False}, twin={"trainable": True})
+def frozen_convolutions(rng, trainable):
+    """A feature extractor without features."""
+    body = [layers.Conv2D(4, 3, activation="relu", trainable=trainable), layers.GlobalMaxPooling2D()]
+    model = keras.Sequential([keras.Input((8, 8, 1)), *body, layers.Dense(10, activation="softmax")])
+    return classifier(model, samples.small_images(rng), Adam(2e-2), epochs=10)
+
+
+@faulty(FAMILY, "W001", fault={"trainable": False}, twin={"trainable": True})
+def a_frozen_regression_body(rng, trainable):
+    """Only the last of three layers learns."""
+    model = network(10, 6, 6, 1, end=None)
+    for layer in model.layers[:-1]:
+        layer.trainable = trainable
+    return regression(model, samples.friedman(rng), Adam(1e-2), epochs=20)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Stopped(layers.Layer):
+    """Passes values on, and gradients only where it is open."""
+
+    def __init__(self, is_open, **kwargs):
+        super().__init__(**kwargs)
+        self.is_open = is_open
+
+    def call(self, x):
+        """The input itself."""
+        return x if self.is_open else ops.stop_gradient(x)
+
+
+@faulty(FAMILY, "P002 W001", fault={"is_open": False}, twin={"is_open": True})
+def a_gradient_that_is_stopped(rng, is_open):
+    """A `stop_gradient` left over from an experiment."""
+    inputs = keras.Input((64,))
+    h = layers.Dense(5, activation="relu")(inputs)
+    h = Stopped(is_open)(layers.Dense(5, activation="relu")(h))
+    model = keras.Model(inputs, layers.Dense(10, activation="softmax")(h))
+    return classifier(model, samples.digits(rng), Adam(1e-2), epochs=12)
+
+
+class Rounded(layers.Layer):
+    """Rounds on the way, which has no gradient, or does nothing."""
+
+    def __init__(self, rounds, **kwargs):
+        super().__init__(**kwargs)
+        self.rounds = rounds
+
+    def call(self, x):
+        """Whole numbers."""
+        return ops.round(x) if self.rounds else x
+
+
+@faulty(FAMILY, "P002 W001", fault={"rounds": True}, twin={"rounds": False})
+def a_rounded_hidden_layer(rng, rounds):
+    """Nothing below the rounding learns."""
+    body = [layers.Dense(6, activation="tanh"), Rounded(rounds), layers.Dense(1)]
+    return regression(
+        keras.Sequential([keras.Input((10,)), *body]), samples.friedman(rng), Adam(1e-2), epochs=20
+    )
+
+
+@faulty(FAMILY, "P002", fault={"joined": False}, twin={"joined": True})
+def a_branch_that_leads_nowhere(rng, joined):
+    """Half of the picture enters a branch that is multiplied by nothing."""
+    data = samples.digits(rng).inputs(lambda x: (x[:, :16], x[:, 16:]))
+    sides = [keras.Input((16,)), keras.Input((48,))]
+    a, b = layers.Dense(24, activation="relu")(sides[0]), layers.Dense(24, activation="relu")(sides[1])
+    h = layers.Add()([a, layers.Rescaling(1.0 if joined else 0.0)(b)])
+    model = keras.Model(sides, layers.Dense(10, activation="softmax")(h))
+    return classifier(model, data, Adam(1e-2), epochs=12)
+
+
+class Partial(keras.Sequential):
+    """A model whose own step gives the optimizer only the layers named."""
+
+    chosen = slice(None)
+
+    def train_step(self, *inputs):
+        """One step: TensorFlow's, PyTorch's; the backends part here."""
+        x, y = inputs[0][:2]
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            with tf.GradientTape() as tape:
+                loss = self.compute_loss(x, y, self(x, training=True))
+            held = [v for layer in self.layers[self.chosen] for v in layer.trainable_variables]
+            self.optimizer.apply_gradients(zip(tape.gradient(loss, held), held, strict=True))
+            return {"loss": loss}
+        if keras.backend.backend() == "torch":
+            self.zero_grad()
+            loss = self.compute_loss(x, y, self(x, training=True))
+            loss.backward()
+            held = [v for layer in self.layers[self.chosen] for v in layer.trainable_variables]
+            self.optimizer.apply([v.value.grad for v in held], held)
+            return {"loss": loss}
+        return super().train_step(*inputs)
+
+
+@faulty(FAMILY, "W002 P002", fault={"chosen": slice(-1, None)}, twin={"chosen": slice(None)})
+def an_optimizer_of_the_head_only(rng, chosen):
+    """A training step of one's own that hands over the last layer. JAX has no such step to get wrong."""
+    body = [layers.Dense(5, activation="relu"), layers.Dense(5, activation="relu")]
+    model = Partial([keras.Input((64,)), *body, layers.Dense(10, activation="softmax")])
+    model.chosen = chosen
+    return classifier(model, samples.digits(rng), Adam(1e-2), epochs=12)
+
+
+@faulty(FAMILY, "L004", fault={"epochs": 6}, twin={"epochs": 40})
+def stopped_in_the_middle(rng, epochs):
+    """Six epochs of slow descent, and every one of them went down."""
+    return classifier(network(64, 32, 10), samples.digits(rng), SGD(0.02), epochs=epochs)
+
+
+@faulty(FAMILY, "L004", fault={"epochs": 8}, twin={"epochs": 60})
+def a_regression_cut_short(rng, epochs):
+    """The same with a number to foretell."""
+    return regression(network(10, 32, 1, end=None), samples.friedman(rng), SGD(0.003), epochs=epochs)
