@@ -12,6 +12,7 @@ from click.testing import CliRunner
 import thalweg
 from thalweg.cli.document import document
 from thalweg.cli.group import thalweg as command_line
+from thalweg.configuration import FailOn
 from thalweg.errors import UsageError
 from thalweg.finding import Diagnosis, Evidence, Family, Finding, Verdict
 from thalweg.record import Event, Record
@@ -45,6 +46,7 @@ def test_all_that_follows_the_script_is_the_scripts_own(script_calls):
     (call,) = script_calls
     assert (call.script, call.arguments) == ("train.py", own)
     assert (call.runs, call.budget, call.strict, call.report) == ("ours", 0.03, False, None)
+    assert (call.rules, call.fail_on) == (RULES, FailOn.CONCERN)
 
 
 def test_options_before_the_script_are_thalwegs(script_calls):
@@ -53,6 +55,29 @@ def test_options_before_the_script_are_thalwegs(script_calls):
     (call,) = script_calls
     assert call.arguments == []
     assert (call.runs, call.budget, call.strict, call.report) == ("runs", 0.1, True, "page.html")
+
+
+def test_a_run_is_asked_what_the_options_and_the_project_say(script_calls, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.thalweg]\nselect = ["L"]\nfail-on = "never"\nbudget = 0.5\nruns = "kept"\n'
+    )
+    assert "pyproject.toml leaves out" in invoke("run", "train.py").stderr
+    options = ["--ignore", "L004", "--fail-on", "unassessed", "--budget", "0.1", "--runs", "here"]
+    invoke("run", *options, "train.py", "--select", "the script's own")
+    invoke("run", "--select", "G", "train.py")
+    (of_project, of_both, of_options) = script_calls
+    letters = [{rule.code[0] for rule in call.rules} for call in script_calls]
+    assert letters == [{"L"}, {"L"}, {"G"}]
+    assert {r.code for r in of_project.rules} - {r.code for r in of_both.rules} == {"L004"}
+    assert (of_project.fail_on, of_project.budget, of_project.runs) == (FailOn.NEVER, 0.5, "kept")
+    assert (of_both.fail_on, of_both.budget, of_both.runs) == (FailOn.UNASSESSED, 0.1, "here")
+    assert (of_options.fail_on, of_options.budget, of_options.runs) == (FailOn.NEVER, 0.5, "kept")
+    with pytest.raises(UsageError, match="ignore: there is no rule"):
+        raise invoke("run", "--ignore", "G02", "train.py").exception
+    assert len(script_calls) == 3
+    (tmp_path / "kept").mkdir()
+    assert invoke("list").stdout == "There are no runs in 'kept'.\n"
 
 
 @pytest.mark.parametrize("arguments", [["--epochs", "3", "train.py"], ["--budget", "0", "train.py"], []])

@@ -5,20 +5,22 @@ from pathlib import Path
 import click
 
 from thalweg.cli.output import show
+from thalweg.configuration import configuration
 from thalweg.errors import RunFolderError
 from thalweg.store import runs
 
 
 @click.command("list", short_help="List the runs in a folder.")
-@click.argument("folder", default="runs", metavar="[DIR]")
-def list_runs(folder: str) -> None:
-    """List the runs in DIR (`runs` where none is given) and in the folders below it.
+@click.argument("folder", required=False, metavar="[DIR]")
+def list_runs(folder: str | None) -> None:
+    """List the runs in DIR (the project's, else `runs`, where none is given) and in the folders below it.
 
     \b
     Examples:
       thalweg list
       thalweg list experiments
     """
+    folder = folder or configuration().runs or "runs"
     root = Path(folder)
     if not root.is_dir():
         raise RunFolderError(

@@ -4,6 +4,7 @@ Keras's progress bar stays the only one. All of it goes to standard error: stand
 """
 
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ from thalweg.render import DiagnosisView, finding_line, terminal
 
 
 class Notices:
-    """Says nothing unless it `speaks`; each thing once."""
+    """Says nothing unless it `speaks`; each thing once.
 
-    def __init__(self, speaks: bool, *, findings: bool = True) -> None:
-        self.speaks, self.findings = speaks, findings
+    `asked` are the codes of the rules whose findings are said; all where it is None.
+    """
+
+    def __init__(self, speaks: bool, *, findings: bool = True, asked: Collection[str] | None = None) -> None:
+        self.speaks, self.findings, self._asked = speaks, findings, asked
         self._console = terminal(sys.stderr)
         self._said: set[str] = set()
 
@@ -37,12 +41,14 @@ class Notices:
 
     def went_wrong(self, finding: Finding, *, within_epoch: bool) -> None:
         """The line at the moment when something goes wrong, once for each rule."""
-        if finding.code not in self._said:
+        if finding.code not in self._said and (self._asked is None or finding.code in self._asked):
             self._said.add(finding.code)
             self._say(finding_line(finding), within_epoch)
 
     def ended(self, diagnosis: Diagnosis, record: Record, folder: Path) -> None:
         """The findings after."""
+        for note in diagnosis.notes:
+            self.line(f"note: {note}")
         if self.speaks:
             self._console.print()
             self._console.print(DiagnosisView(diagnosis, record, str(folder)))

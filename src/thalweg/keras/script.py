@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import wrapt
 
+from thalweg.configuration import FailOn
 from thalweg.diagnosis import diagnose, report
 from thalweg.errors import RunFolderError, ThalwegError, UsageError
 from thalweg.finding import Diagnosis
 from thalweg.keras.program import execute
 from thalweg.record import Event, Record
 from thalweg.render import DiagnosisView, RunRow, RunsTable, terminal
+from thalweg.rule import Rule
 from thalweg.store import Journal, read
 from thalweg.store.layout import journal_path
 from thalweg.store.summary import summary
@@ -36,12 +38,15 @@ def run_script(
     budget: float | None = 0.03,
     strict: bool = False,
     report: str | None = None,
+    rules: Sequence[Rule] | None = None,
+    fail_on: FailOn = FailOn.CONCERN,
 ) -> int:
     """Run a script under watch and return the exit code: its own where it failed, else the findings'.
 
     `runs` is the folder that the runs are kept in, `strict` leaves what today's Keras refuses to fail,
-    `report` is a path for the page of the last run. Where a run cannot be watched or kept, the script runs
-    all the same, and a line says why.
+    `report` is a path for the page of the last run. `rules` are asked afterwards, and no others are heard
+    while it runs; all where it is None. `fail_on` says which findings give an exit code. Where a run cannot
+    be watched or kept, the script runs all the same, and a line says why.
 
     Raises `UsageError` where there is no such script.
     """
@@ -49,7 +54,7 @@ def run_script(
     if not path.is_file():
         what = f"{script!r} is a folder" if path.is_dir() else f"there is no script {script!r}"
         raise UsageError(f"{what}: give the path of a Python file")
-    session = _Session(path.stem, Path(runs), budget, strict)
+    session = _Session(path.stem, Path(runs), budget, strict, rules, fail_on)
     wrapt.register_post_import_hook(session.keras_loaded, "keras")
     code = execute(script, arguments)
     found = session.finish(script, failed=code != 0, page=report)
@@ -67,8 +72,17 @@ class _Kept:
 class _Session:
     """The fits of one script."""
 
-    def __init__(self, stem: str, runs: Path, budget: float | None, strict: bool) -> None:
+    def __init__(
+        self,
+        stem: str,
+        runs: Path,
+        budget: float | None,
+        strict: bool,
+        rules: Sequence[Rule] | None,
+        fail_on: FailOn,
+    ) -> None:
         self._stem, self._runs, self._budget, self._strict = stem, runs, budget, strict
+        self._rules, self._fail_on = rules, fail_on
         self._console = terminal(sys.stderr)
         self._speaks = sys.stderr.isatty()
         self._said: list[str] = []
@@ -152,7 +166,7 @@ class _Session:
 
     @contextlib.contextmanager
     def _watching(self, watch: "Watch") -> Any:
-        watch.speak(self._speaks)
+        watch.speak(self._speaks, None if self._rules is None else {rule.code for rule in self._rules})
         for what in self._adapted:
             watch.note(Event(0, "adapted", {"what": what}))
         before = watch.folder
@@ -182,7 +196,7 @@ class _Session:
         except RunFolderError as error:
             self._say(str(error))
             return
-        diagnosis = diagnose(record)
+        diagnosis = diagnose(record, rules=self._rules)
         self._kept.append(_Kept(folder, diagnosis))
         if not self._speaks:  # else the watch has said it; here it waits until the script has spoken its last
             reasons = [event.detail.get("reason") for event in record.events if event.kind == "unwatched"]
@@ -213,11 +227,10 @@ class _Session:
             self._show(self._kept[0], read(self._kept[0].folder))
         if page and self._kept:
             self._report(self._kept[-1].folder, page)
-        codes = {kept.diagnosis.exit_code for kept in self._kept}
-        return 1 if 1 in codes else 0 if 0 in codes else 3
+        return self._fail_on.exit_code(kept.diagnosis for kept in self._kept)
 
     def _report(self, folder: Path, page: str) -> None:
         try:
-            self._say(f"the report is in {report(folder, page)}")
+            self._say(f"the report is in {report(folder, page, rules=self._rules)}")
         except OSError as error:
             self._say(f"cannot write the report to {page!r}: {error.strerror or error}")

@@ -1,7 +1,7 @@
 """`Watch`: an ordinary Keras callback that records a run, judges it and never changes a bit of it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +80,12 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
             )
         return read(self._folder)
 
-    def speak(self, speaks: bool) -> None:
-        """Say the lines before and during a run or not, and leave the findings after it to the caller."""
-        self._notices = Notices(speaks, findings=False)
+    def speak(self, speaks: bool, asked: Collection[str] | None = None) -> None:
+        """Say the lines before and during a run or not, and leave the findings after it to the caller.
+
+        `asked` are the codes of the rules whose findings are said; all where it is None.
+        """
+        self._notices = Notices(speaks, findings=False, asked=asked)
 
     def note(self, event: Event) -> None:
         """Put an event on the record of the next run, or of the one that is going on."""
