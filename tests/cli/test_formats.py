@@ -44,6 +44,48 @@ def test_a_sarif_log_has_what_the_specification_requires(log):
     assert (invocation["executionSuccessful"], invocation["exitCode"]) == (True, 1)
 
 
+ALLOWED = {
+    "log": {"$schema", "version", "runs"},
+    "runs": {"tool", "automationDetails", "invocations", "results", "properties"},
+    "tool": {"driver"},
+    "driver": {"name", "version", "semanticVersion", "rules"},
+    "rules": {
+        "id", "name", "shortDescription", "fullDescription", "help", "defaultConfiguration", "properties",
+    },
+    "automationDetails": {"id"},
+    "invocations": {
+        "executionSuccessful", "exitCode", "toolExecutionNotifications", "toolConfigurationNotifications",
+    },
+    "toolExecutionNotifications": {"level", "message", "associatedRule"},
+    "toolConfigurationNotifications": {"level", "message"},
+    "associatedRule": {"id", "index"},
+    "defaultConfiguration": {"level"},
+    "message": {"text", "markdown"},
+    "help": {"text", "markdown"},
+    "results": {
+        "ruleId", "ruleIndex", "kind", "level", "message", "locations", "partialFingerprints", "properties",
+    },
+    "locations": {"physicalLocation", "logicalLocations"},
+    "physicalLocation": {"artifactLocation", "region"},
+    "logicalLocations": {"name", "kind"},
+}  # fmt: skip
+"""Of the specification's property names those that are used; its schema refuses all others."""
+
+
+def test_sarif_objects_have_no_property_that_the_schema_would_refuse(log):
+    def look(value, key):
+        if isinstance(value, list):
+            for each in value:
+                look(each, key)
+        elif isinstance(value, dict):
+            assert key not in ALLOWED or value.keys() <= ALLOWED[key], f"{key}: {value.keys()}"
+            for name, each in value.items():
+                if name != "properties":  # a bag of whatever a tool wants to say
+                    look(each, name)
+
+    look(log, "log")
+
+
 def test_sarif_rules_carry_their_manual_pages(log):
     descriptors = log["runs"][0]["tool"]["driver"]["rules"]
     assert [each["id"] for each in descriptors] == [rule.code for rule in ASKED]
@@ -71,6 +113,7 @@ def test_sarif_results_are_the_concerns_alone_because_github_shows_every_result_
     ]  # fmt: skip
     (location,) = first["locations"]
     assert location["physicalLocation"]["artifactLocation"]["uri"] == "runs/a%20b%231"
+    assert location["physicalLocation"]["region"] == {"startLine": 1}  # GitHub takes no result without
     assert location["logicalLocations"][0]["name"] == "dense_1"
     assert "logicalLocations" not in second["locations"][0]
     assert first["properties"]["evidence"]["loss"]["value"] == "Infinity"
@@ -92,7 +135,9 @@ def test_sarif_says_what_could_not_be_assessed_or_had(log):
 def test_sarif_tells_two_runs_and_two_layers_apart_and_the_same_finding_not():
     def prints(record, *findings):
         run = sarif(Diagnosis("", findings), record, ASKED, "x", exit_code=1)["runs"][0]
-        return run["automationDetails"]["id"], [r["partialFingerprints"]["rule/v1"] for r in run["results"]]
+        return run["automationDetails"]["id"], [
+            r["partialFingerprints"]["primaryLocationLineHash"] for r in run["results"]
+        ]
 
     assert prints(RECORD, CONCERN) == prints(RECORD, CONCERN)
     assert prints(RECORD, CONCERN, EFFECT)[1][0] != prints(RECORD, CONCERN, EFFECT)[1][1]

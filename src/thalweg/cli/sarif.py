@@ -5,6 +5,7 @@ is a notification about the run, what is satisfactory only a count.
 """
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,13 +27,18 @@ def sarif(
     """The SARIF log of one run; `rules` are those that were asked, `source` is where the run was read."""
     asked = list(rules)
     name = str(record.info.get("name") or Path(source).name)
-    place = {"physicalLocation": {"artifactLocation": {"uri": _uri(source)}}}
+    # GitHub takes no result without a line.
+    place = {"physicalLocation": {"artifactLocation": {"uri": _uri(source)}, "region": {"startLine": 1}}}
 
     def rule(finding: Finding) -> int:
         return next(index for index, each in enumerate(asked) if each.code == finding.code)
 
     def result(finding: Finding) -> dict[str, Any]:
         layer = {"logicalLocations": [{"name": finding.layer, "kind": "module"}]} if finding.layer else {}
+        # By this GitHub knows the alert again in the next upload.
+        known = hashlib.sha256(
+            f"{name}/{finding.code}/{finding.layer or ''}".encode(errors="replace")
+        ).hexdigest()
         markdown = "\n".join([finding.message, "", *remedies(finding)])
         return {
             "ruleId": finding.code,
@@ -41,7 +47,7 @@ def sarif(
             "level": "warning",
             "message": {"text": finding.message, "markdown": markdown},
             "locations": [{**place, **layer}],
-            "partialFingerprints": {"rule/v1": f"{name}/{finding.code}/{finding.layer or ''}"},
+            "partialFingerprints": {"primaryLocationLineHash": f"{known[:16]}:1"},
             "properties": entry(finding, diagnosis),
         }
 
