@@ -10,6 +10,7 @@ from thalweg.stats.bound import Bound, rolling_bound
 from thalweg.stats.mean import Mean, mean
 from thalweg.stats.profile import Profile, profile
 from thalweg.stats.robust import Spread, finite, spread
+from thalweg.stats.segments import segments
 from thalweg.stats.signs import p_falls
 from thalweg.stats.trend import Trend, trend
 from thalweg.stats.turn import Turn, turn
@@ -28,6 +29,7 @@ __all__ = [
     "p_falls",
     "profile",
     "rolling_bound",
+    "segments",
     "spread",
     "trend",
     "turn",
