@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from thalweg.finding import Family, Finding, Verdict
+from thalweg.plugins import CODE
 from thalweg.record import Event, Record, Series
 from thalweg.rule import Rule
 from thalweg.rules import RULES
@@ -249,8 +250,8 @@ class RuleConformance:
         assert check(self.rule, Record.of([])).verdict is Verdict.UNASSESSED
 
     def test_code_is_permanent_and_its_own(self) -> None:
-        """A letter and three digits, that no other rule has."""
-        assert re.fullmatch(r"[A-Z]\d{3}", self.rule.code), f"not a code: {self.rule.code!r}"
+        """Capital letters and three digits, that no other rule has."""
+        assert re.fullmatch(CODE, self.rule.code), f"not a code: {self.rule.code!r}"
         others = [r for r in RULES if r.code == self.rule.code and type(r) is not type(self.rule)]
         assert not others, f"{self.rule.code} is taken by {type(others[0]).__name__}"
         assert isinstance(self.rule.family, Family)
