@@ -91,7 +91,7 @@ def test_a_nan_in_one_row_is_found_at_the_step_that_met_it(ended, backend):
     finding = concerns(found)["N001"]
     assert finding.step == 16
     assert finding.evidence["held"].value == 1
-    assert "held 1 non-finite value" in finding.message
+    assert "held 1 example with non-finite values" in finding.message
     assert found.err.startswith("Not converging: the loss became NaN at step 16.")
 
 

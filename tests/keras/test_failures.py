@@ -107,7 +107,8 @@ def test_a_step_raises(error, tmp_path, request):
 
     class Loss(keras.losses.Loss):
         def call(self, y_true: Any, y_pred: Any) -> Any:
-            count.append(1)
+            if y_pred.shape[0] == 8:  # a step's, neither Keras's first trace nor the probe batch
+                count.append(1)
             if len(count) == 3:
                 raise error
             return ops.mean(ops.square(y_pred), axis=-1)
@@ -121,8 +122,7 @@ def test_a_step_raises(error, tmp_path, request):
     finished = record.events[-1]
     assert finished.kind == "finished" and finished.detail["reason"] == request.node.callspec.id
     assert type(error).__name__ in finished.detail["message"] and str(error) in finished.detail["message"]
-    # Keras traces the loss once to build it, and raises in the second or third step then.
-    assert len(record.series["loss"]) == finished.step > 0
+    assert len(record.series["loss"]) == finished.step == 2
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="only JAX gives its state away to a step")

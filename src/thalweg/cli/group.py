@@ -3,6 +3,7 @@
 import click
 
 import thalweg as package
+from thalweg.cli.check import check
 from thalweg.cli.diagnose import diagnose
 from thalweg.cli.explain import explain
 from thalweg.cli.list import list_runs
@@ -18,6 +19,7 @@ def thalweg() -> None:
     \b
     Examples:
       thalweg run train.py --epochs 20    watch a Keras script, unchanged
+      thalweg check train.py              what speaks against it, before it trains
       thalweg list                        the runs so far
       thalweg diagnose runs/train         what is wrong, and what to do about it
       thalweg diagnose history.csv        the same of a log that Keras's CSVLogger wrote
@@ -30,5 +32,5 @@ def thalweg() -> None:
     """
 
 
-for command in (run, diagnose, report, explain, list_runs):
+for command in (run, check, diagnose, report, explain, list_runs):
     thalweg.add_command(command)

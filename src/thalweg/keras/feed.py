@@ -21,7 +21,8 @@ class Feed:
     """Copies the run's first examples on their way to the training step.
 
     It is open until it has `ROWS` of them, `_BATCHES` batches or `_ELEMENTS` elements, or until `close`.
-    `reason` says why there is no sample where there is none; `batch_size` is that of the first batch.
+    `reason` says why there is no sample where there is none; `batch_size` is that of the first batch. Asked to
+    `look`, it also keeps a fingerprint of the next batch, in `fingerprints`.
     """
 
     def __init__(self) -> None:
@@ -32,6 +33,12 @@ class Feed:
         self.open = True
         self.reason: str | None = None
         self.batch_size: int | None = None
+        self.fingerprints: list[int] = []
+        self._looking = False
+
+    def look(self) -> None:
+        """Take a fingerprint of the next batch: an epoch begins."""
+        self._looking = True
 
     def through(self, data: Any) -> Any:
         """What the train function is to be given: `data`, or an iterator that hands on the same batches."""
@@ -39,12 +46,14 @@ class Feed:
             self._examples >= ROWS or len(self._batches) >= _BATCHES or self._elements >= _ELEMENTS
         ):
             self.close()
-        if not self.open:
+        if not self.open and not self._looking:
             return data
         if isinstance(data, list):  # PyTorch: the batches themselves
             for batch in data:
-                self._keep(batch)
+                self.keep(batch)
             return data
+        if not self.open:
+            return self._tee(data)
         if data is not self._source:
             self._source, self._handed = data, self._tee(data)
         return self._handed
@@ -64,11 +73,19 @@ class Feed:
             joined = mapped(lambda part: part[:limit], self._batches[0])
         return joined  # type: ignore[no-any-return]
 
-    def _keep(self, batch: Any) -> None:
-        if not self.open:
+    def keep(self, batch: Any) -> None:
+        """Copy the examples of a batch, as long as it is open."""
+        if not self.open and not self._looking:
             return
         try:
             arrays = mapped(lambda tensor: np.array(keras.ops.convert_to_numpy(tensor)), batch)
+            if self._looking:
+                self._looking = False
+                self.fingerprints.append(
+                    hash(tuple(leaf.tobytes() for leaf in tree.flatten(arrays) if leaf is not None))
+                )
+            if not self.open:
+                return
             kept = keras.utils.unpack_x_y_sample_weight(arrays)
             inputs = [array for array in tree.flatten(kept[0]) if array is not None]
             self._examples += len(inputs[0])
@@ -80,6 +97,7 @@ class Feed:
 
     def _give_up(self, error: Exception) -> None:
         self.close()
+        self._looking = False
         self.reason = f"the input could not be sampled ({type(error).__name__})"
 
     def _tee(self, data: Any) -> Any:
@@ -88,6 +106,7 @@ class Feed:
             type(leaf).__name__ != "TensorSpec" for leaf in tree.flatten(specification) if leaf is not None
         ):
             self.close()
+            self._looking = False
             self.reason = "the input could not be sampled: it holds tensors that are not dense"
             return data
         tee = _Tee(data, self)
@@ -100,8 +119,8 @@ class Feed:
             options.autotune.enabled = False
             options.experimental_optimization.apply_default_optimizations = False  # it must not draw ahead
             handed = iter(relay.with_options(options))
-        if not self._batches:
-            tee.draw()  # so that the first batch is known before the first step
+        if not self._batches or self._looking:
+            tee.draw()  # so that the batch is known before the step
         return handed
 
 
@@ -131,5 +150,5 @@ class _Tee:
         """Draw the next batch, if there is one, and keep a copy of it."""
         for batch in self._source:
             self._drawn.append(batch)
-            self._feed._keep(batch)
+            self._feed.keep(batch)
             return

@@ -14,18 +14,22 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from thalweg.diagnosis import diagnose
+from thalweg.diagnosis import diagnose, diagnose_before
 from thalweg.errors import RunFolderError, UnsupportedError
 from thalweg.finding import Verdict
 from thalweg.keras import facts
 from thalweg.keras.allowance import Allowance
+from thalweg.keras.arguments import FitArguments
+from thalweg.keras.before import Before
 from thalweg.keras.blocks import Block, Layout, blocks, series
-from thalweg.keras.feed import Feed
+from thalweg.keras.callback_facts import callback_ends
+from thalweg.keras.feed import Batch, Feed
 from thalweg.keras.keeper import Keeper, single
+from thalweg.keras.model_facts import model_facts
 from thalweg.keras.names import tensor_names
 from thalweg.keras.notices import Notices
 from thalweg.keras.pacer import Pacer
-from thalweg.keras.probe_batch import EXAMPLES, Measurement, ProbeBatch
+from thalweg.keras.probe_batch import EXAMPLES, Measurement
 from thalweg.keras.seam import Seam
 from thalweg.keras.support import why_not
 from thalweg.keras.tape import Tape
@@ -42,6 +46,8 @@ _TAIL = 2000
 """Steps that the live rules look back on, in whole drains."""
 _SHARE = 0.25
 """Share of the budget for the live rules, and as much for the probe batch, the costly probes the rest."""
+_EPOCHS_COMPARED = 3
+"""Epochs whose first batches are compared: a shuffled one comes back by chance once in as many as there are."""
 _LIVE = tuple(rule for rule in RULES if rule.live)
 
 _running: "weakref.WeakSet[LiveRun]" = weakref.WeakSet()
@@ -79,7 +85,8 @@ class LiveRun:
         self._tail: deque[tuple[int, list[Block]]] = deque()
         self._epochs: list[Block] = []
         self._noted_data = False
-        self._probe: ProbeBatch | None = None
+        self._before = Before()
+        self._given = FitArguments.of(model)
         self._announced_stride = 1
         self._feed = Feed()
         per_call = int(getattr(model, "steps_per_execution", 1) or 1)
@@ -100,6 +107,7 @@ class LiveRun:
             self._unwatched(reason)
         else:
             self._guarded(self._open_seam)
+        self._guarded(self._look_before)
 
     # Called by Keras's side.
 
@@ -110,6 +118,12 @@ class LiveRun:
     def epoch_begins(self) -> None:
         """Between epochs time passes that no step took."""
         self._within_epoch = True
+        if (
+            self._seam is not None
+            and len(self._feed.fingerprints) < _EPOCHS_COMPARED
+            and self._steps_asked != 1
+        ):
+            self._feed.look()
         self._drained_at = time.perf_counter()
         self._pacer.resume(self._drained_at)
 
@@ -137,6 +151,7 @@ class LiveRun:
         self.event(Event(self._step, "finished", detail))
         watch = {"stride": self._pacer.stride * self._per_call, "cost": self._pacer.cost}
         self._keeper.note({"watch": {**info["watch"], **watch}})
+        self._guarded(lambda: self._keeper.note({"callback_ends": callback_ends(self._given.callbacks)}))
         _running.discard(self)
         if not self._keeper.open:
             return
@@ -180,54 +195,70 @@ class LiveRun:
 
     def _open_seam(self) -> None:
         if self._model.built:
-            self._keeper.note(facts.model_facts(self._model))
+            self._keeper.note(model_facts(self._model))
         self._seam = Seam(
             self._model, self._tape, self._before_step, self._after_step, self._failed, self._remade
         )
 
+    def _look_before(self) -> None:
+        before, given = self._before, self._given
+        before.look_at_fit(self._model, given, self._keeper.info["fit"])
+        self._keeper.note(before.facts)
+        sample = given.sample()
+        if sample is not None:
+            self._feed.close()
+            self._note_data(sample)
+            self._first_look(None)
+            self._check_before()
+
     def _look_at_data(self, data: Any, state: tuple[Any, Any] | None) -> Any:
         handed = self._feed.through(data)
         self._tape.measuring = self._tape.costly and self._pacer.measures(self._calls)
-        if self._calls == 0 and self._model.built:
-            self._first_look(state)
+        if self._calls == 0 and not self._noted_data and self._model.built:
+            batch = self._feed.examples(EXAMPLES)
+            if batch is not None and len(tree.flatten(batch[0])[0]) == EXAMPLES:
+                self._before.hold(batch)  # else it is not full yet, and another would not be the same
+                self._first_look(state)
         if not self._feed.open and not self._noted_data:
-            self._note_data()
+            self._note_stream()
         return handed
 
     def _first_look(self, state: tuple[Any, Any] | None) -> None:
-        batch = self._feed.examples(EXAMPLES)
-        if batch is None or len(tree.flatten(batch[0])[0]) < EXAMPLES:
-            return  # the probe batch is not full yet, and another would not be the same
-        probe = self._probe = ProbeBatch(batch)
-        self._append_measurements(
-            0, self._for_probe.timed(lambda: probe.measure(self._model, *(state or ())))
-        )
+        self._for_probe.timed(lambda: self._before.look_at_outputs(self._model, state))
+        self._keeper.note(self._before.facts)
+        self._append_measurements(0, self._before.measured)
 
-    def _note_data(self) -> None:
-        self._noted_data = True
-        self._pacer.begin(self._calls)
+    def _note_stream(self) -> None:
+        """The data came as a pipeline, and as much of them as is wanted has passed."""
         batch = self._feed.examples()
-        if batch is None:
+        if batch is not None:
+            self._keeper.note({"fit": {**self._keeper.info["fit"], "batch_size": self._feed.batch_size}})
+            self._note_data(batch)
+            self._check_before()
+        else:
+            self._noted_data = True
+            self._pacer.begin(self._calls)
             if self._feed.reason:
                 self.event(Event(self._step, "unwatched", {"reason": self._feed.reason}))
-            return
-        if self._probe is None:
-            self._probe = ProbeBatch(batch)
-        width = (
-            self._model.output_shape[-1]
-            if isinstance(getattr(self._model, "output_shape", None), tuple)
-            else None
-        )
-        constant = facts.constant_loss(self._model, batch, width)
-        fit = {**self._keeper.info["fit"], "batch_size": self._feed.batch_size}
-        self._keeper.note(
-            {
-                "fit": fit,
-                "data": facts.data_facts(batch),
-                "watch": {**self._keeper.info["watch"], "probe_examples": self._probe.examples},
-                **({} if constant is None else {"constant_prediction_loss": constant}),
-            }
-        )
+
+    def _note_data(self, sample: Batch) -> None:
+        self._noted_data = True
+        self._pacer.begin(self._calls)
+        before = self._before
+        before.facts["fit"] = self._keeper.info["fit"]
+        before.look_at_data(self._model, sample, self._given)
+        assert before.probe is not None
+        watch = {**self._keeper.info["watch"], "probe_examples": before.probe.examples}
+        self._keeper.note({**before.facts, "watch": watch})
+
+    def _check_before(self) -> None:
+        """Say what speaks against this training before it makes a step, or before it makes many."""
+        for part in self._before.failed:
+            self.event(
+                Event(self._step, "unwatched", {"reason": f"not looked at, a bug of Thalweg's: {part}"})
+            )
+        for finding in diagnose_before(Record(self._keeper.info, {})).concerns:
+            self._notices.went_wrong(finding, within_epoch=self._within_epoch)
 
     def _drain(self) -> None:
         seam = self._seam
@@ -281,7 +312,7 @@ class LiveRun:
         if self._feed.open:
             self._feed.close()
         if not self._noted_data:
-            self._note_data()
+            self._note_stream()
         if self._seam is None:
             self._step = max(epoch * int(self._steps_asked or 1), self._step + 1)
         measured = [
@@ -295,21 +326,29 @@ class LiveRun:
             self._keeper.note({"fit": {**fit, "validation": validation}})
         self._append_measurements(self._step, measured)
         self.event(Event(self._step, "epoch", {"epoch": epoch}))
+        self._compare_epochs()
         self._measure_probe(model, epoch, False)
         self._look_live()
 
+    def _compare_epochs(self) -> None:
+        """Whether every epoch begins with the same batch."""
+        prints, data = self._feed.fingerprints, self._keeper.info.get("data")
+        if len(prints) == _EPOCHS_COMPARED and data is not None and "repeats" not in data.get("order", {}):
+            order = {**data.get("order", {}), "repeats": len(set(prints)) == 1}
+            self._keeper.note({"data": {**data, "order": order}})
+
     def _measure_probe(self, model: keras.Model, epoch: int | None, final: bool) -> None:
-        if self._probe is None or self._probed_at == self._step or self._step == 0:
+        probe = self._before.probe
+        if probe is None or self._probed_at == self._step or self._step == 0:
             return
         if not (final or epoch == 1 or self._for_probe.affords()):
             return
-        probe = self._probe
         self._probed_at = self._step
         self._append_measurements(self._step, self._for_probe.timed(lambda: probe.measure(model)))
 
     def _make_layout(self, seam: Seam) -> Layout:
         if "tensors" not in self._keeper.info:
-            self._keeper.note(facts.model_facts(self._model))
+            self._keeper.note(model_facts(self._model, begun=True))
         layout = self._layout = Layout(
             [name for name, _ in tensor_names(self._model, seam.parameters)],
             self._tape.has_loss,

@@ -50,15 +50,42 @@ def run_script(
 
     Raises `UsageError` where there is no such script.
     """
-    path = Path(script)
-    if not path.is_file():
-        what = f"{script!r} is a folder" if path.is_dir() else f"there is no script {script!r}"
-        raise UsageError(f"{what}: give the path of a Python file")
-    session = _Session(path.stem, Path(runs), budget, strict, rules, fail_on)
+    session = _Session(script_path(script).stem, Path(runs), budget, strict, rules, fail_on)
     wrapt.register_post_import_hook(session.keras_loaded, "keras")
     code = execute(script, arguments)
     found = session.finish(script, failed=code != 0, page=report)
     return code or found
+
+
+def script_path(script: str) -> Path:
+    """The script's path; raises `UsageError` where there is no such file."""
+    path = Path(script)
+    if not path.is_file():
+        what = f"{script!r} is a folder" if path.is_dir() else f"there is no script {script!r}"
+        raise UsageError(f"{what}: give the path of a Python file")
+    return path
+
+
+def interpose_fit(keras: Any, instead: Callable[[Callable[..., Any], inspect.BoundArguments], Any]) -> None:
+    """Have `instead` called with Keras's `fit` and its arguments whenever a model is fitted.
+
+    Raises `UnsupportedError` where this Keras cannot be watched.
+    """
+    from thalweg.keras.support import require_keras
+
+    fit = keras.Model.fit
+    require_keras()
+    signature = inspect.signature(fit)
+
+    @functools.wraps(fit)
+    def watched_fit(model: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            bound = signature.bind(model, *args, **kwargs)
+        except TypeError:
+            return fit(model, *args, **kwargs)  # Keras's own error
+        return instead(fit, bound)
+
+    keras.Model.fit = watched_fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +120,8 @@ class _Session:
 
     def keras_loaded(self, keras: Any) -> None:
         """Called when the script has imported Keras: from now on each `fit` is watched."""
-        from thalweg.keras.support import require_keras
-
-        fit = keras.Model.fit
         try:
-            require_keras()
-            signature = inspect.signature(fit)
+            interpose_fit(keras, self._fit)
         except ThalwegError as error:
             self._fits += 1  # there may be none, but nobody looks
             self._say(f"the script runs unwatched: {error}")
@@ -107,16 +130,6 @@ class _Session:
             from thalweg.keras import adapt
 
             adapt.install(self._adapt)
-
-        @functools.wraps(fit)
-        def watched_fit(model: Any, *args: Any, **kwargs: Any) -> Any:
-            try:
-                bound = signature.bind(model, *args, **kwargs)
-            except TypeError:
-                return fit(model, *args, **kwargs)  # Keras's own error
-            return self._fit(fit, bound)
-
-        keras.Model.fit = watched_fit
 
     def _say(self, text: str) -> None:
         """One line, once."""

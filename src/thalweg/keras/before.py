@@ -1,0 +1,94 @@
+"""What can be known of a run before its first step: its data, its model and its loss held against one another."""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+from keras import tree
+
+from thalweg.keras.arguments import FitArguments
+from thalweg.keras.callback_facts import callback_facts, metrics_expected
+from thalweg.keras.contract import contract_facts, loss_facts
+from thalweg.keras.data_facts import constant_loss, data_facts
+from thalweg.keras.feed import Batch, mapped
+from thalweg.keras.probe_batch import EXAMPLES, Measurement, ProbeBatch
+
+
+class Before:
+    """Facts for `info`, and the probe batch measured at the first weights.
+
+    Nothing of the model, the data or a generator of random numbers is moved. A part that fails (a bug of
+    ours) leaves its facts out and is named in `failed`; the others stand.
+    """
+
+    def __init__(self) -> None:
+        self.facts: dict[str, Any] = {}
+        self.measured: list[Measurement] = []
+        self.probe: ProbeBatch | None = None
+        self.failed: list[str] = []
+
+    def look_at_fit(self, model: keras.Model, given: FitArguments, fit: Mapping[str, Any]) -> None:
+        """The arguments of `fit`, what it was compiled with, and the callbacks beside us."""
+        known: dict[str, Any] = {
+            "shuffle": given.shuffle,
+            "class_weight": given.class_weight,
+            "initial_epoch": given.initial_epoch,
+            "validation": given.validated,
+        }
+        if given.batch_size is not None:
+            known["batch_size"] = given.batch_size
+        self.facts["fit"] = {**fit, **known}
+        self._add("callbacks", lambda: callback_facts(given.callbacks, model))
+        self._add("metrics_expected", lambda: metrics_expected(model))
+        self._add("losses", lambda: loss_facts(model))
+
+    def look_at_data(self, model: keras.Model, sample: Batch, given: FitArguments) -> None:
+        """The sample: its ranges, its order, its signal; where there are whole arrays, they too."""
+        batch_size = self.facts.get("fit", {}).get("batch_size")
+        loss = getattr(model, "loss", None)
+        shape = getattr(model, "output_shape", None)
+        width = shape[-1] if isinstance(shape, tuple) and shape else None
+        self._add(
+            "data",
+            lambda: data_facts(
+                sample,
+                whole=given.training,
+                validation=given.validation,
+                batch_size=batch_size,
+                loss=loss if isinstance(loss, str) else None,
+                output_width=width,
+            ),
+        )
+        self._add("constant_prediction_loss", lambda: constant_loss(model, sample, width))
+        if self.probe is None:
+            every = 1 if given.training is None else max(1, len(tree.flatten(sample[0])[0]) // EXAMPLES)
+            self.hold(mapped(lambda array: array[::every], sample))
+
+    def hold(self, batch: Batch) -> None:
+        """Make these examples the probe batch."""
+        self.probe = ProbeBatch(batch)
+
+    def look_at_outputs(self, model: keras.Model, state: tuple[Any, Any] | None = None) -> None:
+        """The probe batch at the first weights; `state` holds their values where the model does not."""
+        probe = self.probe
+        if probe is None or not model.built:
+            return
+        batch = (probe.inputs, probe.targets, probe.weights)
+        trainable, fixed = state or (None, None)
+        self._add("contract", lambda: contract_facts(model, batch, trainable, fixed, probe))
+        self.measured = self._tried("outputs", lambda: probe.measure(model, *(state or ()))) or []
+
+    def _add(self, key: str, part: Callable[[], Any]) -> None:
+        found = self._tried(key, part)
+        if found is not None:
+            self.facts[key] = found
+
+    def _tried(self, key: str, part: Callable[[], Any]) -> Any:
+        try:
+            return part()
+        except Exception as error:
+            if os.environ.get("THALWEG_RAISE"):
+                raise
+            self.failed.append(f"{key} ({type(error).__name__}: {error})")
+            return None
