@@ -1,0 +1,151 @@
+"""M001: hidden layers without a nonlinearity."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
+from thalweg.record import Record
+from thalweg.rule import Rule
+from thalweg.rules.graph import AFFINE, NOISE, RESHAPING, Graph, figures, graph, initial
+from thalweg.rules.objective import number
+
+_LINEAR = AFFINE | RESHAPING | NOISE | {"BatchNormalization", "Activation", "Add", "Average", "Concatenate"}
+
+
+@dataclass(frozen=True)
+class AllLinear(Rule):
+    """Hidden layers without a nonlinearity.
+
+    ## What it asks
+
+    Are all layers below the output linear, where the targets are not a linear function of the inputs?
+
+    ## Why it matters
+
+    Linear layers on top of one another are one linear layer: depth and width add nothing that a regression
+    could not do. `Dense(64)` without `activation` is linear.
+
+    ## How it is decided
+
+    From the graph of the layers: two dense, convolutional or other affine layers or more, and nothing that is not
+    linear in front of the last of them. That is a concern where both hold:
+
+    - a simple method that is not linear (`data.signal`) foretells the targets better than a linear model
+      (`data.linear`) by `gap` of accuracy or explained variance, both cross-validated on the same sample;
+    - where the run has got that far: it ended no more than half of that gap above the linear model.
+
+    A chain with a layer narrower than both its ends is a factorisation (a linear autoencoder, a low-rank layer):
+    it says something of its own, and is no concern.
+
+    ## Thresholds
+
+    `gap` = 0.1. Rates: docs/calibration.md.
+
+    ## Known limits
+
+    Where the two simple methods were not tried (sequences, pictures, several outputs), or the one that is not
+    linear does no better, the rule does not accuse. A layer of a class that is not Keras's counts as nonlinear.
+
+    ## What to do
+
+    Give the hidden layers an activation.
+
+    ## References
+
+    Saxe, McClelland & Ganguli, *Exact solutions to the nonlinear dynamics of learning in deep linear neural
+    networks*, ICLR 2014.
+    """
+
+    code = "M001"
+    title = "Hidden layers without a nonlinearity"
+    family = Family.ARCHITECTURE
+    before = True
+
+    gap: float = 0.1
+    """What a method that is not linear has to add."""
+
+    def assess(self, record: Record) -> Finding:
+        """Whether the layers are linear, then whether it matters."""
+        known = graph(record)
+        if known is None:
+            return self.unassessed("Not assessed: the record does not tell how the layers are connected.")
+        affine = [name for name in known.layers if known.kind(name) in AFFINE]
+        if len(affine) < 2:
+            return self.unassessed("Not assessed: the model has no hidden layer of its own.")
+        bent = [name for name in known.layers if _bends(known, name)]
+        below = [name for name in bent if known.downstream(name).intersection(affine)]
+        evidence = {"layers": Evidence(len(affine), "layers")}
+        if below:
+            return self.finding(
+                Verdict.SATISFACTORY,
+                "Between the {layers} layers with a kernel there was a nonlinearity, `{first}` the first.",
+                {**evidence, "first": Evidence(below[0])},
+            )
+        if _factorises(record, affine):
+            return self.finding(
+                Verdict.SATISFACTORY,
+                "The {layers} layers with a kernel were linear, and narrower between than at both ends: a "
+                "factorisation.",
+                evidence,
+            )
+        measure, words = "accuracy", "accuracy"
+        line = number(record, "data", "linear", measure)
+        if np.isnan(line):
+            measure, words = "explained_variance", "explained variance"
+            line = number(record, "data", "linear", measure)
+        curve = number(record, "data", "signal", "score")
+        if np.isnan(line) or np.isnan(curve):
+            return self.unassessed(
+                "Not assessed: the {layers} layers with a kernel were linear, but whether the targets are is not "
+                "known.",
+                evidence,
+            )
+        evidence |= {
+            "linear": Evidence(line, "fraction"),
+            "curved": Evidence(curve, "fraction", threshold=line),
+        }
+        series = record.series.get(f"probe_{measure}")
+        reached = float(series.values[-1]) if series is not None and len(series) else np.nan
+        if curve - line < self.gap or reached > line + 0.5 * (curve - line):
+            return self.finding(
+                Verdict.SATISFACTORY,
+                "The {layers} layers with a kernel were linear, and so was what there was to learn: a linear "
+                f"model had an {words} of {{linear}}, a simple method that is not linear {{curved}}.",
+                evidence,
+            )
+        template = (
+            "There was no nonlinearity between the {layers} layers with a kernel: they are one linear model, which "
+            f"had an {words} of {{linear}} where a simple method that is not linear had {{curved}}."
+        )
+        if np.isfinite(reached):
+            evidence["reached"] = Evidence(reached, "fraction", usual=curve, threshold=line)
+            template += " The run ended at {reached}."
+        return self.finding(
+            Verdict.CONCERN,
+            template,
+            evidence,
+            series=(f"probe_{measure}",) if np.isfinite(reached) else (),
+            layer=affine[0],
+            remedies=(
+                Remedy(
+                    f"Give the hidden layers an activation, `{affine[0]}` first.",
+                    "Without one, layers on top of one another are a single linear layer.",
+                    code='activation="relu"',
+                ),
+            ),
+        )
+
+
+def _bends(known: Graph, name: str) -> bool:
+    return known.kind(name) not in _LINEAR or known.activation(name) is not None
+
+
+def _factorises(record: Record, affine: list[str]) -> bool:
+    """Whether a layer between is narrower than the first one's inputs and the last one's units."""
+    first = figures(initial(record, f"{affine[0]}/kernel"), "fan_in")
+    widths = [figures(initial(record, f"{name}/kernel"), "units") for name in affine]
+    if first is None or any(width is None for width in widths):
+        return False
+    units = [width[0] for width in widths if width is not None]
+    return min(units[:-1]) < min(first[0], units[-1])

@@ -1,0 +1,179 @@
+"""I002: first weights out of scale."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
+from thalweg.record import Record
+from thalweg.rule import Rule
+from thalweg.rules.graph import NORMALISING, figures
+from thalweg.rules.objective import progress, rows
+from thalweg.rules.shortfall import shortfall
+
+_FITTED = ("Glorot", "He", "Lecun", "Orthogonal", "Zeros", "Identity")
+"""Initializers whose scale follows the layer's size (or that have none)."""
+_LAYERS = ("Dense", "Conv", "EinsumDense", "Depthwise", "Separable")
+
+
+@dataclass(frozen=True)
+class InitialScale(Rule):
+    """First weights out of scale.
+
+    ## What it asks
+
+    Did the weights start too small or too large for the number of their inputs, in a run that got nowhere?
+
+    ## Why it matters
+
+    The sum over n inputs grows with the root of n. Weights that do not shrink with it make the signal grow from
+    layer to layer, until units saturate or numbers overflow; weights that are too small let it fade, and
+    the gradient with it.
+
+    ## How it is decided
+
+    The gain of a kernel is the root mean square of its first weights times the root of its number of inputs:
+    about 1 to 1.4 where the initializer fits the layer. Looked at are the kernels whose initializer does not
+    follow the layer's size (`RandomNormal`, `RandomUniform`, a constant and so on), the last one left out where
+    it is small: heads start small on purpose. Both of these:
+
+    - one gain is `gain` times too large or too small, or all of them together multiply the signal by more than
+      `total` or less than its inverse, where no normalisation layer restores the scale;
+    - the run fell short: its loss did not come below a constant prediction's, or it stayed behind a linear model.
+
+    Or: an activation was not finite before the first step, on inputs that were.
+
+    ## Thresholds
+
+    `gain` = 10, `total` = 100. Rates: docs/calibration.md.
+
+    ## Known limits
+
+    Residual branches and weights that are normalised by themselves have other laws, which is why a gain alone
+    is no concern. Deep networks of sigmoids lose their signal with any initializer: see G002.
+
+    ## What to do
+
+    Take an initializer that follows the layer's size.
+
+    ## References
+
+    He et al., *Delving Deep into Rectifiers*, ICCV 2015. Glorot & Bengio, *Understanding the difficulty of
+    training deep feedforward neural networks*, AISTATS 2010.
+    """
+
+    code = "I002"
+    title = "First weights out of scale"
+    family = Family.INITIALISATION
+    before = True
+
+    gain: float = 10.0
+    """How many times too large or too small one kernel may be."""
+    total: float = 100.0
+    """How much all kernels together may multiply the signal."""
+
+    def assess(self, record: Record) -> Finding:
+        """Overflow before the first step, then the gains and the progress beside them."""
+        if (overflow := self._overflow(record)) is not None:
+            return overflow
+        gains = _gains(record)
+        if not gains:
+            return self.unassessed(
+                "Not assessed: no kernel's first values were recorded, or their initializers follow the "
+                "layers' size."
+            )
+        names = list(gains)
+        judged = {n: g for n, g in gains.items() if g >= 1.0 or n != names[-1]}
+        worst = max(judged or gains, key=lambda name: abs(math.log(gains[name])))
+        whole = math.exp(sum(math.log(g) for g in judged.values()))
+        evidence = {
+            "layer": Evidence(worst),
+            "gain": Evidence(gains[worst], "1", usual=1.0, threshold=self.gain),
+            "count": Evidence(len(gains), "kernels"),
+        }
+        one = bool(judged) and abs(math.log(gains[worst])) > math.log(self.gain)
+        free = not any(str(row.get("class")) in NORMALISING for row in rows(record, "layers"))
+        together = free and abs(math.log(whole)) > math.log(self.total)
+        if not one and not together:
+            return self.finding(
+                Verdict.SATISFACTORY,
+                "The kernel furthest off, that of `{layer}`, started with a gain of {gain}; about {gain__usual} "
+                "is usual.",
+                evidence,
+            )
+        template = "The first weights of `{layer}` had a gain of {gain}, where about {gain__usual} is usual"
+        if not one:
+            evidence["whole"] = Evidence(whole, "1", usual=1.0, threshold=self.total)
+            template = "The first weights of {count} kernels multiplied the signal by {whole} in all"
+        short = shortfall(record)
+        if short is None:
+            if progress(record).adequate:
+                return self.finding(
+                    Verdict.SATISFACTORY, f"{template}, and the loss fell all the same.", evidence
+                )
+            return self.unassessed(
+                f"Not assessed: {template[:1].lower()}{template[1:]}; whether it does harm, the loss has to tell.",
+                evidence,
+            )
+        return self.finding(
+            Verdict.CONCERN,
+            f"{template}; {short.words}.",
+            {**evidence, **short.evidence},
+            series=short.series,
+            layer=worst,
+            remedies=_remedies(record, worst),
+        )
+
+    def _overflow(self, record: Record) -> Finding | None:
+        inputs = rows(record, "data", "inputs")
+        if not inputs or any(row.get("nonfinite") != 0 for row in inputs):
+            return None
+        for name, series in record.each("activation_spread").items():
+            if len(series) and series.steps[0] == 0 and not np.isfinite(series.values[0]):
+                return self.finding(
+                    Verdict.CONCERN,
+                    "Before the first step the activations of `{layer}` were not finite, on inputs that were.",
+                    {"layer": Evidence(name), "spread": Evidence(float(series.values[0]), "activation")},
+                    series=(series.name,),
+                    step=0,
+                    layer=name,
+                    remedies=_remedies(record, name),
+                )
+        return None
+
+
+def _gains(record: Record) -> dict[str, float]:
+    """By layer the gain of its first kernel, where its initializer does not follow the layer's size."""
+    layers = {str(row.get("name")): row for row in rows(record, "layers")}
+    gains = {}
+    for row in rows(record, "tensors"):
+        layer, name, facts = str(row.get("layer")), str(row.get("name")), row.get("initial")
+        kind, drawn = (str(layers.get(layer, {}).get(key, "")) for key in ("class", "initializer"))
+        if not name.endswith("/kernel") or not kind.startswith(_LAYERS) or drawn.startswith(_FITTED):
+            continue
+        found = figures(facts, "mean", "spread", "fan_in") if isinstance(facts, Mapping) else None
+        if found is None:
+            continue
+        mean, spread, fan_in = found
+        gain = math.hypot(mean, spread) * math.sqrt(max(fan_in, 0.0))
+        if spread > 0.0 and 0.0 < gain < math.inf:
+            gains[layer] = gain
+    return gains
+
+
+def _remedies(record: Record, layer: str) -> tuple[Remedy, ...]:
+    activation = next((r.get("activation") for r in rows(record, "layers") if r.get("name") == layer), None)
+    kind = "he_normal" if activation in ("relu", "relu6", "leaky_relu") else "glorot_uniform"
+    return (
+        Remedy(
+            f"Initialise with `{kind}`, which follows the number of inputs.",
+            "The signal then keeps its scale from layer to layer.",
+            code=f'kernel_initializer="{kind}"',
+        ),
+        Remedy(
+            "Add `BatchNormalization` or `LayerNormalization` after the hidden layers.",
+            "It restores the scale at every layer, whatever the weights.",
+        ),
+    )

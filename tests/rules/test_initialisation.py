@@ -1,0 +1,155 @@
+"""I001 and I002: how the weights began."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from thalweg import Verdict
+
+from .models import before, bias, chain, ends, facts, failed, kernel, layer, learned
+from .runs import ask
+
+
+def network(*parts: Any, last: Any = None, activation: str = "tanh") -> Any:
+    """Hidden layers `a`, `b` and the output `o`, with these first kernels."""
+    layers = chain(
+        layer("a", activation=activation), layer("b", activation=activation), layer("o", activation="softmax")
+    )
+    return facts(layers, [*parts, last or kernel("o", 16, 10)])
+
+
+ZERO = {"low": 0.0, "high": 0.0}
+HALF = {"low": 0.5, "high": 0.5}
+
+
+def test_constant_kernels_stay_symmetric() -> None:
+    finding = ask(
+        "I001", before(network(kernel("a", 8, 32, **HALF), bias("a", 32), kernel("b", 32, 16, **HALF)))
+    )
+    assert finding.verdict is Verdict.CONCERN
+    assert finding.layer == "a"
+    assert finding.message.startswith("All 32 units of `a` started equal")
+    assert finding.remedies[0].code == 'kernel_initializer="glorot_uniform"'
+
+
+def test_a_constant_kernel_below_a_constant_output() -> None:
+    info = network(kernel("a", 8, 32), kernel("b", 32, 16, **ZERO), last=kernel("o", 16, 10, **ZERO))
+    finding = ask("I001", before(info))
+    assert (finding.verdict, finding.layer) == (Verdict.CONCERN, "b")
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (kernel("a", 8, 32), kernel("b", 32, 16), kernel("o", 16, 10, **ZERO)),  # a head of zeros
+        (kernel("a", 8, 32, **HALF), kernel("b", 32, 16), kernel("o", 16, 10)),  # told apart from above
+        (kernel("a", 8, 32), kernel("b", 32, 16, **ZERO), kernel("o", 16, 10)),  # tanh of 0 has a slope
+        (
+            kernel("a", 8, 32, **HALF),
+            bias("a", 32, -0.1, 0.1),
+            kernel("b", 32, 16, **HALF),
+            kernel("o", 16, 10),
+        ),
+        (kernel("a", 8, 1, **HALF), kernel("b", 1, 16, **HALF), kernel("o", 16, 10)),  # one unit
+    ],
+)
+def test_equal_units_that_come_apart(parts: Any) -> None:
+    info = network(*parts[:-1], last=parts[-1])
+    assert ask("I001", before(info)).verdict is Verdict.SATISFACTORY
+
+
+def test_zeros_below_a_relu() -> None:
+    info = network(kernel("a", 8, 32, **ZERO), bias("a", 32), kernel("b", 32, 16), activation="relu")
+    finding = ask("I001", before(info))
+    assert finding.verdict is Verdict.CONCERN
+    assert "zeros below a ReLU" in finding.message
+    alive = network(
+        kernel("a", 8, 32, **ZERO), bias("a", 32, 0.1, 0.1), kernel("b", 32, 16), activation="relu"
+    )
+    assert ask("I001", before(alive)).verdict is Verdict.SATISFACTORY
+    layers = chain(layer("a"), layer("r", "ReLU", "relu"), layer("o"))
+    apart = facts(layers, [kernel("a", 8, 32, **ZERO), kernel("o", 32, 10)])
+    assert ask("I001", before(apart)).verdict is Verdict.CONCERN
+    leaky = chain(layer("a"), layer("r", "LeakyReLU"), layer("o"))
+    assert ask("I001", before({**apart, "layers": leaky})).verdict is Verdict.SATISFACTORY
+
+
+def test_dropout_tells_units_apart_and_other_paths_too() -> None:
+    tensors = [kernel("a", 8, 32, **HALF), kernel("b", 32, 16, **HALF)]
+    plain = chain(layer("a"), layer("n", "BatchNormalization"), layer("b"))
+    assert ask("I001", before(facts(plain, tensors))).verdict is Verdict.CONCERN
+    dropped = chain(layer("a"), layer("d", "Dropout"), layer("b"))
+    assert ask("I001", before(facts(dropped, tensors))).verdict is Verdict.SATISFACTORY
+    branch = [*chain(layer("a"), layer("b")), layer("c", inputs=["a"])]
+    assert ask("I001", before(facts(branch, [*tensors, kernel("c", 32, 4)]))).verdict is Verdict.SATISFACTORY
+    output = [*chain(layer("a"), layer("b")), layer("f", "Flatten", inputs=["a"])]
+    assert ask("I001", before(facts(output, tensors))).verdict is Verdict.SATISFACTORY
+
+
+def test_a_residual_branch_that_ends_in_zeros() -> None:
+    layers = [
+        *chain(layer("a", activation="relu"), layer("b", activation="relu"), layer("z")),
+        layer("add", "Add", inputs=["a", "z"]),
+        layer("o", inputs=["add"]),
+    ]
+    tensors = [kernel("a", 8, 8), kernel("b", 8, 8), kernel("z", 8, 8, **ZERO), kernel("o", 8, 3)]
+    assert ask("I001", before(facts(layers, tensors))).verdict is Verdict.SATISFACTORY
+
+
+def test_a_graph_that_is_not_known() -> None:
+    layers = [layer("a"), layer("b")]
+    assert ask("I001", before(facts(layers, [kernel("a", 8, 8, **ZERO)]))).verdict is Verdict.UNASSESSED
+    cut = chain(layer("a"), layer("b", inputs=["relu"]))  # an operation in between
+    assert ask("I001", before(facts(cut, [kernel("a", 8, 8, **HALF)]))).verdict is Verdict.UNASSESSED
+    odd = kernel("a", 8, 8, **HALF)
+    odd["initial"]["units"] = "many"
+    assert ask("I001", before(facts(chain(layer("a"), layer("b")), [odd]))).verdict is Verdict.UNASSESSED
+
+
+def scaled(low: float, high: float, initializer: str = "RandomUniform", **more: Any) -> Any:
+    names = ("a", "b", "c", "o")
+    layers = chain(*(layer(n, activation="relu", initializer=initializer) for n in names))
+    return facts(layers, [kernel(n, 100, 100, low, high) for n in names], **more)
+
+
+@pytest.mark.parametrize(("bound", "words"), [(5.0, "a gain of 28.9"), (0.01, "a gain of 0.0577")])
+def test_weights_out_of_scale(bound: float, words: str) -> None:
+    finding = ask("I002", failed(scaled(-bound, bound)))
+    assert finding.verdict is Verdict.CONCERN
+    assert words in finding.message
+    assert "the loss went from" in finding.message
+    assert finding.remedies[0].code == 'kernel_initializer="he_normal"'
+    assert ask("I002", learned(scaled(-bound, bound))).verdict is Verdict.SATISFACTORY
+    assert ask("I002", before(scaled(-bound, bound))).verdict is Verdict.UNASSESSED
+
+
+def test_many_that_are_a_little_off() -> None:
+    info = scaled(-0.03, 0.03)  # a gain of 0.17 each, 0.005 of the signal after three
+    finding = ask("I002", failed(info))
+    assert finding.verdict is Verdict.CONCERN
+    assert finding.evidence["whole"].value == pytest.approx((0.06 / 12**0.5 * 10) ** 3)
+    normed = {**info, "layers": [*info["layers"], layer("n", "LayerNormalization")]}
+    assert ask("I002", failed(normed)).verdict is Verdict.SATISFACTORY
+
+
+def test_scales_that_fit() -> None:
+    assert ask("I002", failed(scaled(-0.17, 0.17))).verdict is Verdict.SATISFACTORY
+    # A decoder from two numbers to five hundred: small, by its own rule.
+    assert ask("I002", failed(scaled(-0.01, 0.01, "GlorotUniform"))).verdict is Verdict.UNASSESSED
+    small_head = scaled(-0.17, 0.17)
+    small_head["tensors"][-1] = kernel("o", 100, 10, -1e-4, 1e-4)
+    assert ask("I002", failed(small_head)).verdict is Verdict.SATISFACTORY
+    large_head = scaled(-0.17, 0.17)
+    large_head["tensors"][-1] = kernel("o", 100, 10, -9.0, 9.0)
+    assert ask("I002", failed(large_head)).layer == "o"
+
+
+def test_overflow_before_the_first_step() -> None:
+    wild = ends("activation_spread/c", np.inf, np.nan)
+    clean, dirty = ({"inputs": [{"name": "x", "nonfinite": n}]} for n in (0, 3))
+    finding = ask("I002", learned(scaled(-0.1, 0.1, data=clean), wild))
+    assert (finding.verdict, finding.step, finding.layer) == (Verdict.CONCERN, 0, "c")
+    assert ask("I002", learned(scaled(-0.1, 0.1, data=dirty), wild)).verdict is not Verdict.CONCERN
+    later = ends("activation_spread/c", 1.0, np.nan)
+    assert ask("I002", learned(scaled(-0.1, 0.1, data=clean), later)).verdict is not Verdict.CONCERN
