@@ -64,16 +64,21 @@ def the_same_order_every_epoch(rng, seeded):
     return replaced(training, lambda: len(set(lasts)))
 
 
-def falling(steps=100):
-    """A rate that is halved every hundred steps, counted by itself."""
-    calls = iter(range(10**9))
-    return lambda: 0.5 * 0.5 ** (next(calls) / steps)
+def halved(every):
+    """A rate that counts its steps itself, or would, were it asked again."""
+    state = {"step": 0}
+
+    def rate():
+        state["step"] += 1
+        return 0.5 * 0.5 ** (state["step"] / every)
+
+    return rate
 
 
 @faulty(FAMILY, "K002", fault={"schedule": False}, twin={"schedule": True})
 def a_rate_called_once(rng, schedule):
     """A callable learning rate is asked when the step is traced, and never again: the high rate stays."""
-    rate = ExponentialDecay(0.5, 50, 0.5) if schedule else falling(50)
+    rate = ExponentialDecay(0.5, 50, 0.5) if schedule else halved(50)
     data = samples.linear(rng, columns=20, noise=1.0)
     return regression(network(20, 1, end=None), data, SGD(rate), epochs=12, batch_size=128)
 

@@ -66,12 +66,13 @@ def pressure_around_1013(rng, offset):
     return regression(network(10, 32, 1, end=None), data, Adam(5e-3), epochs=15)
 
 
-@faulty(FAMILY, "D006", fault={"scale": 255.0}, twin={"scale": 1.0})
-def validation_not_divided(rng, scale):
-    """Training pixels are divided by 255, the others are not: in validation and in use."""
-    data = samples.digits(rng)
-    data = samples.replace(data, x_val=scale * data.x_val, x_test=scale * data.x_test)
-    return classifier(network(64, 32, 10), data, Adam(5e-3), epochs=10)
+@faulty(FAMILY, "D006", fault={"raw": True}, twin={"raw": False})
+def validation_pixels_left_raw(rng, raw):
+    """Training pixels go from -1 to 1, the others from 0 to 255: in validation, and in use."""
+    data = samples.pictures(rng, "fashion_mnist").inputs(lambda x: x.reshape(-1, 784).astype("float32"))
+    centred = data.inputs(lambda x: x / 127.5 - 1.0)
+    data = samples.replace(data if raw else centred, x=centred.x)
+    return classifier(network(784, 32, 10, activation="tanh"), data, Adam(1e-3), epochs=8)
 
 
 @faulty(FAMILY, "D006", fault={"raw": True}, twin={"raw": False})

@@ -91,8 +91,8 @@ class Judged:
 
     @property
     def causes(self) -> list[str]:
-        """The concerns that name a cause; how the run went is true of it whatever the cause."""
-        return [code for code in self.run.concerns if FAMILIES.get(code) is not Family.OUTCOME]
+        """The concerns that say what the cause is: explained by no other, and more than how the run went."""
+        return [c for c in self.run.causes if c in self.right or FAMILIES.get(c) is not Family.OUTCOME]
 
     def names(self, code: str) -> bool:
         """Whether a concern names the right class."""

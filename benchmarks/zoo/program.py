@@ -54,7 +54,7 @@ class Program:
 
     def source(self, variant: str) -> str:
         """A digest of all that decides the training: the function, the zoo's functions it calls, the arguments."""
-        text = "".join(inspect.getsource(part) for part in sorted(_parts(self.build), key=_where))
+        text = "".join(inspect.getsource(part) for part in sorted(parts(self.build), key=_where))
         text += repr(sorted(self.variants[variant].items()))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -99,7 +99,7 @@ def _where(part: Any) -> str:
     return f"{part.__module__}.{part.__qualname__}"
 
 
-def _parts(function: Any) -> set[Any]:
+def parts(function: Any) -> set[Any]:
     """The function and everything of this package that it reaches by name."""
     package, found, todo = __package__, set(), [function]
     while todo:

@@ -23,6 +23,8 @@ class Result:
     seconds: float = 0.0
     verdicts: Mapping[str, str] = field(default_factory=dict)
     """Verdict by code, in the order in which a person reads the findings."""
+    because: Mapping[str, str] = field(default_factory=dict)
+    """By code of a concern that another explains, the code of that one."""
     failed: str = ""
     """Why there is no result: the data are missing, the time was up."""
     raised: str = ""
@@ -35,13 +37,21 @@ class Result:
         return [code for code, verdict in self.verdicts.items() if verdict == Verdict.CONCERN]
 
     @property
+    def causes(self) -> list[str]:
+        """The concerns that no other explains."""
+        return [code for code in self.concerns if code not in self.because]
+
+    @property
     def key(self) -> tuple[str, str, int, str]:
         return self.program, self.variant, self.seed, self.backend
 
 
-def verdicts(diagnosis: Diagnosis) -> dict[str, str]:
-    """The verdicts of a diagnosis, in its order."""
-    return {finding.code: str(finding.verdict) for finding in diagnosis}
+def told(diagnosis: Diagnosis) -> dict[str, dict[str, str]]:
+    """The part of a result that is Thalweg's: verdicts in order, and what explains what."""
+    return {
+        "verdicts": {finding.code: str(finding.verdict) for finding in diagnosis},
+        "because": dict(diagnosis.because),
+    }
 
 
 class Results:

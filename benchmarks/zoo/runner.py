@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.zoo.program import Program
-from benchmarks.zoo.results import Result, Results, verdicts
+from benchmarks.zoo.results import Result, Results, told
 from benchmarks.zoo.samples import MissingDataError
 
 Task = tuple[str, str, int, str]
@@ -68,7 +68,7 @@ def rediagnose(results: Results) -> Iterator[Result]:
 
     for old in results:
         if old.folder and Path(old.folder).exists():
-            new = dataclasses.replace(old, verdicts=verdicts(thalweg.diagnose(old.folder)))
+            new = dataclasses.replace(old, **told(thalweg.diagnose(old.folder)))
             results.add(new)
             yield new
 
@@ -78,14 +78,7 @@ def _trained(program: Program, variant: str, seed: int, folder: Path) -> dict[st
 
     import thalweg
 
-    # The global seed of Keras stays alone: on TensorFlow it gives the same order of batches in every epoch, which
-    # is a fault of its own (K001). Keras draws the seeds of initializers and dropout from `random`.
-    random.seed(seed)
-    np.random.seed(seed)
-    if keras.backend.backend() == "torch":
-        import torch
-
-        torch.manual_seed(seed)
+    _seed(seed)
     training = program.build(np.random.default_rng(seed), **program.variants[variant])
     fit = dict(training.fit)
     callbacks = fit.pop("callbacks", ())
@@ -100,14 +93,34 @@ def _trained(program: Program, variant: str, seed: int, folder: Path) -> dict[st
         watch.close("exception", raised)
     with np.errstate(all="ignore"):
         quality = float(training.quality())
-    found = verdicts(thalweg.diagnose(watch.record()))
+    found = told(thalweg.diagnose(watch.record()))
     keras.backend.clear_session()
     return {
         "quality": quality if np.isfinite(quality) else None,
-        "verdicts": found,
+        **found,
         "raised": raised,
         "folder": str(folder),
     }
+
+
+def _seed(seed: int) -> None:
+    """Seeds the weights, dropout and data, and leaves alone the global seed of Keras.
+
+    On TensorFlow that one gives the same order of batches in every epoch, which is a trap of its own (K001). A
+    program that sets it must not set it for the next one in this process.
+    """
+    import keras
+
+    random.seed(seed)
+    np.random.seed(seed)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow
+
+        tensorflow.random.set_seed(None)
+    elif keras.backend.backend() == "torch":
+        import torch
+
+        torch.manual_seed(seed)
 
 
 def _time_is_up(*_: object) -> None:
