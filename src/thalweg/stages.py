@@ -13,7 +13,7 @@ from thalweg.rules.diverging import Diverging
 from thalweg.rules.objective import objective
 from thalweg.rules.overfitting import Overfitting
 from thalweg.rules.unfinished import Unfinished
-from thalweg.stats import finite, mean, segments, spread, trend
+from thalweg.stats import finite, mean, p_falls, segments, spread, trend
 from thalweg.stats.robust import unit
 
 FALLING = "falling"
@@ -77,41 +77,56 @@ def stages(record: Record) -> tuple[Stage, ...]:
 def _courses(record: Record, series: Series) -> list[tuple[str, int]]:
     """The course of each stretch of the loss, and the step at which it begins."""
     # A unit of its own keeps the differences of what cannot be a logarithm finite.
-    values = series.values / unit(finite(series.values))
-    if float(np.min(finite(values))) > 0.0:
+    plain = series.values / unit(finite(series.values))
+    scales = [plain]
+    if float(np.min(finite(plain))) > 0.0:
         with np.errstate(all="ignore"):
-            values = np.log(values)
-    starts = [0, *segments(values), len(values)]
-    levels = [spread(part).location for part in np.array_split(values, min(len(values), 64))]
-    known = finite(levels)
-    gain = float(known[0] - np.min(known))
+            scales.append(np.log(plain))
+    starts = [0, *segments(scales[-1]), len(plain)]
+    gains = [_gain(values) for values in scales]
     courses = []
     for first, last in pairwise(starts):
-        share = (last - first) / len(values)
-        steps, part = series.steps[first:last], values[first:last]
-        courses.append((_course(record, steps, part, gain, share), int(steps[0])))
+        steps = series.steps[first:last]
+        # What an early stretch gains shows on the plain scale, a late one's on the logarithmic.
+        paces = [_pace(steps, values[first:last], gain) for values, gain in zip(scales, gains, strict=True)]
+        pace = max(paces) * len(plain) / (last - first)
+        name = FALLING if pace >= PACE else SLOW if pace > 0.0 else _still(record, steps)
+        courses.append((name, int(steps[0])))
     return courses
 
 
-def _course(
-    record: Record, steps: NDArray[np.int64], values: NDArray[np.float64], gain: float, share: float
-) -> str:
-    """What the loss did over these steps, `share` of the run, beside the `gain` of the whole."""
-    line = trend(steps, values)
+def _gain(values: NDArray[np.float64]) -> float:
+    """How far a series came down from its first level to its lowest."""
+    levels = finite([spread(part).location for part in np.array_split(values, min(len(values), 64))])
+    return float(levels[0] - np.min(levels))
+
+
+def _pace(steps: NDArray[np.int64], values: NDArray[np.float64], gain: float) -> float:
+    """The share of the gain that these values brought; 0 where they were not shown to fall, or hardly fell."""
+    known = finite(values)
+    line, whole = trend(steps, values), spread(known)
     if np.isnan(line.change):
         # Too few for a trend: the way from the first to the last is all there is.
-        known = finite(values)
-        down = float(known[0] - known[-1]) if len(known) > 1 else 0.0
-        return FALLING if down > LEAST * gain else PLATEAU
-    fall = -line.change
-    if line.p_falling < 0.01 and fall > LEAST * gain:
-        return FALLING if fall >= PACE * share * gain else SLOW
+        fall = float(known[0] - known[-1]) if len(known) > 1 else 0.0
+    else:
+        levels = [spread(part).location for part in np.array_split(known, 8)] if len(known) >= 16 else known
+        sudden = float(levels[0] - levels[-1])
+        fall = max(-line.change, 0.0)
+        # A fall that was over before the stretch was is no trend, and no chance either.
+        if sudden > max(0.5 * gain, 2.0 * whole.scale):
+            fall = sudden
+        elif not min(line.p_falling, p_falls(levels)) < 0.01:
+            return 0.0
+    return fall / gain if fall > LEAST * gain > 0.0 else 0.0
+
+
+def _still(record: Record, steps: NDArray[np.int64]) -> str:
+    """What holds the loss where it does not fall."""
     cosines = record.series.get("gradient_cosine")
-    if cosines is not None:
-        agreement = mean(cosines.between(int(steps[0]), int(steps[-1])).values)
-        if agreement.quantile(0.99) < AGREEMENT:
-            return NOISE_LIMITED
-    return PLATEAU
+    if cosines is None:
+        return PLATEAU
+    agreement = mean(cosines.between(int(steps[0]), int(steps[-1])).values)
+    return NOISE_LIMITED if agreement.quantile(0.99) < AGREEMENT else PLATEAU
 
 
 def _from(finding: Finding) -> int | None:

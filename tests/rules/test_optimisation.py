@@ -239,6 +239,15 @@ def test_less_than_a_linear_model() -> None:
     assert ask("P003", having(record, series("probe_accuracy", [0.1, 0.93]))).verdict is Verdict.SATISFACTORY
 
 
+def test_a_short_run_is_on_its_way_to_a_linear_model() -> None:
+    """One epoch of single examples: still falling, and nothing to blame the noise for."""
+    linear = {"data": {**CLASSES, "linear": {"accuracy": 0.95}, "examples": 1000}}
+    for loss, verdict in ((2.3 - 1.5 * T / N, Verdict.SATISFACTORY), (PLATEAU + 1.0, Verdict.CONCERN)):
+        noisy = loss + 0.1 * np.random.default_rng(0).standard_normal(N)
+        record = run(noisy, ratio=0.01, cosine=0.0, batch=1, info=linear)
+        assert ask("P008", having(record, series("probe_accuracy", [0.1, 0.8]))).verdict is verdict
+
+
 # Before the first step
 
 

@@ -76,6 +76,18 @@ def test_a_plateau_that_is_noise() -> None:
     assert names(run(loss, cosine=0.0))[-1] == "noise-limited"
 
 
+def test_a_fall_that_was_over_at_once_is_one() -> None:
+    """Batches so noisy that nothing but the first level shows it."""
+    loss = (0.3 + 6.0 * np.exp(-T / 8.0)) * np.exp(0.5 * NOISE)
+    assert names(run(loss, cosine=0.0)) == ["falling", "noise-limited"]
+
+
+def test_noise_alone_is_no_fall() -> None:
+    for seed in range(20):
+        loss = 0.3 * np.exp(0.5 * np.random.default_rng(seed).standard_normal(N))
+        assert set(names(run(loss))) <= {"plateau"}
+
+
 def test_a_known_bend() -> None:
     """Straight on the logarithmic scale, twenty times as fast before step 500 as after it."""
     logs = np.where(T < 500, -2.0 * T / 500.0, -2.0 - 0.3 * (T - 500.0) / 1500.0) + 0.02 * NOISE

@@ -8,17 +8,22 @@ import numpy as np
 from thalweg.finding import Evidence, Verdict
 from thalweg.record import Record
 from thalweg.rules.diverging import Diverging
-from thalweg.rules.objective import number, progress, rows
+from thalweg.rules.objective import number, objective, progress, rows
 from thalweg.rules.oscillating import Oscillating
+from thalweg.stats import trend
 
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """What a run did not reach: a clause for a message, and the evidence and series that it rests on."""
+    """What a run did not reach: a clause for a message, and the evidence and series that it rests on.
+
+    `linear`: it was a linear model, which a run that was merely short does not reach either.
+    """
 
     words: str
     evidence: Mapping[str, Evidence]
     series: tuple[str, ...]
+    linear: bool = False
 
 
 def shortfall(record: Record) -> Shortfall | None:
@@ -43,9 +48,12 @@ def shortfall(record: Record) -> Shortfall | None:
 
 
 def failure(record: Record) -> Shortfall | None:
-    """How a run failed that stepped too far: it fell short, diverged (`L002`) or oscillated (`L003`)."""
+    """How a run failed that stepped too far: it fell short, diverged (`L002`) or oscillated (`L003`).
+
+    A loss that was still falling over the second half of the run is on its way to a linear model.
+    """
     short = shortfall(record)
-    if short is not None:
+    if short is not None and not (short.linear and _falling(record)):
         return short
     for rule, words in ((Diverging(), "the loss diverged"), (Oscillating(), "the loss oscillated")):
         found = rule.check(record)
@@ -58,6 +66,14 @@ def failure(record: Record) -> Shortfall | None:
 def learnable(record: Record) -> bool:
     """Whether nothing says that the targets cannot be foretold from the inputs (see D008)."""
     return not number(record, "data", "signal", "p") > 0.05
+
+
+def _falling(record: Record) -> bool:
+    series = objective(record)
+    if series is None:
+        return False
+    half = len(series) // 2
+    return trend(series.steps[half:], series.values[half:]).p_falling < 0.01
 
 
 def _below_linear(record: Record) -> Shortfall | None:
@@ -76,6 +92,7 @@ def _below_linear(record: Record) -> Shortfall | None:
                 "{reached__usual}",
                 {"reached": found},
                 ("probe_accuracy",),
+                linear=True,
             )
     reached = _last(record, "probe_explained_variance")
     simple = number(record, "data", "linear", "explained_variance")
@@ -88,6 +105,7 @@ def _below_linear(record: Record) -> Shortfall | None:
             "{reached__usual}",
             {"reached": found},
             ("probe_explained_variance",),
+            linear=True,
         )
     return None
 
