@@ -1,0 +1,157 @@
+"""D009: contradicting or noisy labels, learned by heart."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
+from thalweg.record import Record
+from thalweg.rule import Rule
+from thalweg.rules.objective import number
+from thalweg.rules.samples import class_shares, last
+from thalweg.stats import spread
+
+
+@dataclass(frozen=True)
+class NoisyLabels(Rule):
+    """Contradicting or noisy labels, learned by heart.
+
+    ## What it asks
+
+    Are there labels that the other examples speak against, and did the network learn them by heart?
+
+    ## Why it matters
+
+    A network learns what is common first and mistakes afterwards. From then on each wrong label that it gets
+    right makes it worse on new examples.
+
+    ## How it is decided
+
+    An estimate of the share of wrong labels: a kernel ridge regression, cross-validated, is asked about every
+    example; among the quarter that it is surest of, the share with another label. Labels that are wrong at
+    random are wrong there as often as anywhere; examples between two classes, which are merely hard, are not in
+    that quarter. Or: the share of equal inputs that have different labels, where one in twenty examples has an
+    equal and one column is continuous.
+
+    All of these: the share is `noise` or more; the training accuracy ended above what it leaves (1 - share /
+    2), so the network knows wrong labels by heart; and the validation data confirm it: their accuracy fell by
+    `fall` from its best, or was at no time above 1 - share by more than `slack`.
+
+    Noisy labels alone are no concern: a network that stays at their level has done what can be done.
+
+    ## Thresholds
+
+    `noise` = 0.1, `fall` = 0.1, `slack` = 0.05. Rates: docs/calibration.md.
+
+    ## Known limits
+
+    Classes only. Where the simple method is at a loss (photographs), its errors count as noise; the validation
+    accuracy, which must not be better than it, then speaks against. Labels wrong in a pattern (one class always
+    called another) cannot be told from classes.
+
+    ## What to do
+
+    Look at the labels that the network got wrong for longest; stop before it learns them.
+
+    ## References
+
+    Northcutt, Jiang & Chuang, *Confident Learning*, J. Artif. Intell. Res. 70, 2021. Arpit et al., *A Closer
+    Look at Memorization in Deep Networks*, ICML 2017.
+    """
+
+    code = "D009"
+    title = "Contradicting or noisy labels, learned by heart"
+    family = Family.DATA
+    needs = (("loss", "epoch_loss"),)
+
+    noise: float = 0.1
+    """Least share of wrong labels."""
+    fall: float = 0.1
+    """Fall of the validation accuracy from its best."""
+    slack: float = 0.05
+    """How far the validation accuracy may lie above what noise leaves."""
+
+    def assess(self, record: Record) -> Finding:
+        """The share of wrong labels, and whether they were learned."""
+        if class_shares(record) is None:
+            return self.unassessed("Not assessed: the targets are no classes, one an example.")
+        share, where = self._share(record)
+        if not np.isfinite(share):
+            return self.unassessed(
+                "Not assessed: the record does not say how far the labels contradict one another."
+            )
+        evidence = {"share": Evidence(share, "fraction", threshold=self.noise)}
+        if share < self.noise:
+            return self.finding(Verdict.SATISFACTORY, f"{where}.", evidence)
+        training, validation = _training_accuracy(record), record.series.get("validation_accuracy")
+        if not np.isfinite(training) or validation is None or len(validation) < 3:
+            return self.unassessed(
+                f"Not assessed: {where[0].lower()}{where[1:]}; the record does not say what was learned of "
+                "them.",
+                evidence,
+            )
+        line = 1.0 - share / 2.0
+        evidence["training"] = Evidence(training, "fraction", usual=1.0 - share, threshold=line)
+        ended = spread(validation.values[-3:]).location
+        best = float(np.max(validation.values, initial=0.0, where=np.isfinite(validation.values)))
+        evidence["best"], evidence["ended"] = (
+            Evidence(best, "fraction"),
+            Evidence(ended, "fraction", usual=best),
+        )
+        confirmed = best - ended >= self.fall or best <= 1.0 - share + self.slack
+        if not (line < training <= 1.0 and confirmed and 0.0 < best <= 1.0):
+            return self.finding(
+                Verdict.SATISFACTORY,
+                f"{where}; the training accuracy ended at {{training}} and the validation accuracy at "
+                f"{{ended}}, which does "
+                "not speak of labels learned by heart.",
+                evidence,
+            )
+        return self.finding(
+            Verdict.CONCERN,
+            f"{where}. The training accuracy ended at {{training}}, above the {{training__usual}} that "
+            "right labels allow, and "
+            "the validation accuracy at {ended} after {best} at its best.",
+            evidence,
+            series=tuple(
+                n for n in ("validation_accuracy", "epoch_accuracy", "probe_accuracy") if n in record.series
+            ),
+            remedies=_REMEDIES,
+        )
+
+    def _share(self, record: Record) -> tuple[float, str]:
+        """The share of wrong labels, and how it was found."""
+        twins, differ = (number(record, "data", "duplicates", key) for key in ("examples", "contradictions"))
+        if twins >= 0.05 and differ >= self.noise and number(record, "data", "duplicates", "finest") >= 0.5:
+            return differ, "Of the examples whose inputs equal another's {share} had another label"
+        # Where there is no signal at all the labels are not noisy but unrelated (D008).
+        p, share = (number(record, "data", "signal", key) for key in ("p", "contradicted"))
+        return (
+            share if p <= 0.05 else np.nan
+        ), "Of the examples whose class a simple method was surest of {share} had another label"
+
+
+def _training_accuracy(record: Record) -> float:
+    """In inference mode on the probe batch, where it was measured; else as Keras logs it."""
+    probe = last(record, "probe_accuracy")
+    return probe if np.isfinite(probe) else last(record, "epoch_accuracy")
+
+
+_REMEDIES = (
+    Remedy(
+        "Stop before the wrong labels are learned.",
+        "What is common is learned first: the best validation is the one before them.",
+        code='keras.callbacks.EarlyStopping("val_accuracy", patience=5, restore_best_weights=True)',
+    ),
+    Remedy(
+        "Look at the examples with the largest loss after the first epochs, and put their labels right.",
+        "Wrong labels are the last to be learned, so they are found at the top of that list.",
+        Safety.MANUAL,
+        code="wrong = np.argsort(-keras.losses.sparse_categorical_crossentropy(y, model.predict(x)))[:100]",
+    ),
+    Remedy(
+        "Ask less certainty of the network: smooth the labels.",
+        "The loss of one wrong label is then bounded.",
+        code="keras.losses.CategoricalCrossentropy(label_smoothing=0.1)",
+    ),
+)

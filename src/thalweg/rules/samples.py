@@ -1,0 +1,81 @@
+"""What the record knows of the examples: shared by the rules about data."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thalweg.record import Record
+from thalweg.rules.objective import rows
+
+_SCALING = {
+    "Normalization",
+    "Rescaling",
+    "Embedding",
+    "TextVectorization",
+    "StringLookup",
+    "IntegerLookup",
+    "Discretization",
+    "CategoryEncoding",
+    "Hashing",
+    "Lambda",
+}
+"""Layers that take inputs as they come; of a `Lambda` nobody knows."""
+_NORMALISING = {"BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization"}
+_PASSING = {"InputLayer", "Flatten", "Reshape", "Permute", "Dropout", "GaussianNoise", "Masking"}
+
+
+def value(row: Any, *path: str) -> float:
+    """A number in a mapping, infinity included; NaN where it is missing or is none."""
+    found: Any = row
+    for key in path:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    if isinstance(found, bool) or not isinstance(found, int | float | np.number):
+        return np.nan
+    return float(found)
+
+
+def name_of(row: Mapping[str, Any], default: str) -> str:
+    """The name of an input or target."""
+    name = row.get("name")
+    return name if isinstance(name, str) else default
+
+
+def class_shares(record: Record) -> NDArray[np.float64] | None:
+    """How the examples of the sample divide among the classes, where there is one target and it is a class."""
+    found = rows(record, "data", "targets")
+    counts = found[0].get("class_counts") if len(found) == 1 else None
+    if not isinstance(counts, list | tuple) or len(counts) < 2:
+        return None
+    if not all(isinstance(c, int | float) and np.isfinite(c) and c >= 0 for c in counts):
+        return None
+    shares = np.asarray(counts, dtype=np.float64)
+    total = float(shares.sum())
+    return shares / total if 0.0 < total < np.inf else None
+
+
+def last(record: Record, name: str) -> float:
+    """The last value of a series; NaN where there is none."""
+    series = record.series.get(name)
+    return float(series.values[-1]) if series is not None and len(series) else np.nan
+
+
+def shown(record: Record, *names: str) -> tuple[str, ...]:
+    """Those of the series that the record has."""
+    return tuple(name for name in names if len(record.series.get(name, ())))
+
+
+def takes_any_scale(record: Record) -> str | None:
+    """The class of the layer that brings inputs of any scale to one, at the head of the model; None without one."""
+    classes = [str(row.get("class")) for row in rows(record, "layers")]
+    if (scaling := next((c for c in classes if c in _SCALING), None)) is not None:
+        return scaling
+    head = next((c for c in classes if c not in _PASSING), None)
+    return head if head in _NORMALISING else None
+
+
+def head_is_frozen(record: Record) -> bool:
+    """Whether the first layer was not trained: inputs were prepared for weights that were learned elsewhere."""
+    first = next((row for row in rows(record, "layers") if row.get("class") not in _PASSING), {})
+    return first.get("trainable") is False

@@ -1,0 +1,151 @@
+"""D008: targets that have nothing to do with the inputs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
+from thalweg.record import Record
+from thalweg.rule import Rule
+from thalweg.rules.objective import number, progress
+from thalweg.rules.samples import class_shares
+
+
+@dataclass(frozen=True)
+class UnrelatedLabels(Rule):
+    """Targets that have nothing to do with the inputs.
+
+    ## What it asks
+
+    Could anything be foretold of the targets: did the network ever do better than a constant on examples that
+    it did not train on, and does a simple method?
+
+    ## Why it matters
+
+    Where inputs were shuffled and targets were not, no change of network, loss or learning rate helps. A large
+    network still drives its training loss to zero, by heart.
+
+    ## How it is decided
+
+    All of these, on `examples` or more:
+
+    - a kernel ridge regression (straight lines, circles, neighbours), cross-validated, does no better on the
+      targets than on permuted targets: the share of permutations that did as well is `p` or more;
+    - on the validation data the network was never better than a constant prediction: no loss under 0.99 of it,
+      no accuracy more than three standard errors above the commonest class; there were 3 validations at least.
+      Without validation data: its training loss made no adequate progress.
+
+    ## Thresholds
+
+    `p` = 0.1, `examples` = 200. By construction a tenth of all data with a signal that is just
+    not there pass the first test; the network's own failure is what makes the alarm. Rates: docs/calibration.md.
+
+    ## Known limits
+
+    Targets that only a deep network can foretell (parities, images of many kinds, order in sequences) look
+    like no targets at all to the simple method; it takes the network's failure as well.
+    Regressions of weak signals (under 2 % of the variance) are what this rule says they are.
+
+    ## What to do
+
+    Check that row i of the inputs and row i of the targets are the same example.
+
+    ## References
+
+    Ojala & Garriga, *Permutation Tests for Studying Classifier Performance*, J. Mach. Learn. Res. 11, 2010.
+    Zhang et al., *Understanding Deep Learning Requires Rethinking Generalization*, ICLR 2017.
+    """
+
+    code = "D008"
+    title = "Targets that have nothing to do with the inputs"
+    family = Family.DATA
+    needs = (("loss", "epoch_loss"),)
+
+    p: float = 0.1
+    """Share of the permutations that did as well."""
+    examples: int = 200
+    """Fewest examples of the sample."""
+
+    def assess(self, record: Record) -> Finding:
+        """The simple method first, then the network."""
+        p, score, chance = (number(record, "data", "signal", key) for key in ("p", "score", "chance"))
+        if not (np.isfinite(score) and np.isfinite(chance) and 0.0 < p <= 1.0):
+            return self.unassessed(
+                "Not assessed: the record does not say whether a simple method can foretell the targets."
+            )
+        evidence = {
+            "score": Evidence(score, "fraction", usual=chance),
+            "p": Evidence(p, "", threshold=self.p),
+        }
+        measure = "accuracy" if class_shares(record) is not None else "explained variance"
+        template = (
+            f"A kernel ridge regression foretold the targets with {{score}} {measure}, beside "
+            f"{{score__usual}} "
+            "for permuted targets (p = {p})"
+        )
+        if p < self.p:
+            return self.finding(Verdict.SATISFACTORY, f"{template}.", evidence)
+        if not number(record, "data", "examples") >= self.examples:
+            return self.unassessed(
+                "Not assessed: a sample of fewer than {least} examples is too small to tell.",
+                {"least": Evidence(self.examples, "examples")},
+            )
+        failed = self._failed(record)
+        if failed is None:
+            return self.unassessed(
+                "Not assessed: a simple method could not foretell the targets (p = {p}), and the network "
+                "is not shown to "
+                "have failed.",
+                evidence,
+            )
+        words, found, series = failed
+        return self.finding(
+            Verdict.CONCERN,
+            f"{template}; {words}.",
+            {**evidence, **found},
+            series=series,
+            remedies=(
+                Remedy(
+                    "Check that inputs and targets still belong together: print a few examples with their "
+                    "targets, "
+                    "and shuffle both by one permutation.",
+                    "What one array lost its order by, the other has to lose it by too.",
+                    Safety.MANUAL,
+                    code="order = np.random.default_rng(0).permutation(len(x)); x, y = x[order], y[order]",
+                ),
+                Remedy(
+                    "Do not tune the network before a simple method beats a constant.",
+                    "No optimizer finds a relation that is not there.",
+                    Safety.MANUAL,
+                ),
+            ),
+        )
+
+    def _failed(self, record: Record) -> tuple[str, dict[str, Evidence], tuple[str, ...]] | None:
+        """What shows that the network learned nothing that holds for other examples."""
+        validation, made = record.series.get("validation_loss"), progress(record)
+        if validation is None or not len(validation):
+            if made.adequate is not False:
+                return None
+            loss = Evidence(made.final, "loss", usual=made.start)
+            return "the training loss went from {loss__usual} to {loss}", {"loss": loss}, ("loss",)
+        accuracy, shares = record.series.get("validation_accuracy"), class_shares(record)
+        if len(validation) < 3:
+            return None
+        if accuracy is not None and shares is not None and len(accuracy):
+            commonest, best = float(np.max(shares)), float(np.max(accuracy.values))
+            count = number(record, "data", "validation", "examples")
+            error = np.sqrt(commonest * (1.0 - commonest) / (count if count >= 1.0 else 200.0))
+            line = commonest + 3.0 * float(error)
+            if not best <= line:
+                return None
+            found = Evidence(best, "fraction", usual=commonest, threshold=line)
+            words = "the best validation accuracy was {best}, and the commonest class has {best__usual}"
+            return words, {"best": found}, ("validation_accuracy", "validation_loss")
+        lowest = float(np.min(validation.values))
+        line = made.constant - 0.01 * abs(made.constant)
+        if not lowest >= line:
+            return None
+        found = Evidence(lowest, "loss", usual=made.constant, threshold=line)
+        words = "the best validation loss was {best}, and a constant prediction has {best__usual}"
+        return words, {"best": found}, ("validation_loss",)

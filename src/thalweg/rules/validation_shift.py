@@ -1,0 +1,215 @@
+"""D006: validation data of another kind than the training data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
+from thalweg.record import Record
+from thalweg.rule import Rule
+from thalweg.rules.objective import number, rows
+from thalweg.rules.samples import name_of, shown, value
+
+
+@dataclass(frozen=True)
+class ValidationShift(Rule):
+    """Validation data of another kind than the training data.
+
+    ## What it asks
+
+    Were the validation inputs scaled, or drawn, otherwise than the training inputs, and are their classes
+    classes that the training knows?
+
+    ## Why it matters
+
+    A validation loss on other data measures the difference of the data. Early stopping, checkpoints and
+    schedules that listen to it then follow something that has nothing to do with the training.
+
+    ## How it is decided
+
+    Certain, before the first step:
+
+    - the range of the inputs, between their 1 % and 99 % quantiles, and their standard deviation both differ by
+      a factor of `factor` or more: pixels divided by 255 on one side only, or twice;
+    - a share of `unseen` or more of the validation examples are of classes that no training target has: sorted
+      examples split without shuffling.
+
+    Either is withdrawn where the validation loss came down to 0.9 of a constant prediction's or less.
+
+    Otherwise beside the curves: a linear rule tells validation from training inputs with an area under the ROC
+    curve of `area` or more on examples that it has not seen, or the standard deviations differ by a factor of
+    3; and the validation loss was `worse` times the training loss or more at every epoch from the first on, at
+    least 3, and never better than a constant prediction.
+
+    ## Thresholds
+
+    `factor` = 50, `unseen` = 0.1, `area` = 0.8, `worse` = 2. Rates: docs/calibration.md.
+
+    ## Known limits
+
+    Validation data that come as a pipeline are not looked at. A split by time or by patient shifts the inputs
+    on purpose; it is named only where the validation loss never was of use.
+
+    ## What to do
+
+    Prepare both in one place.
+
+    ## References
+
+    Rabanser, Gunnemann & Lipton, *Failing Loudly: An Empirical Study of Methods for Detecting Dataset Shift*,
+    NeurIPS 2019. Lopez-Paz & Oquab, *Revisiting Classifier Two-Sample Tests*, ICLR 2017.
+    """
+
+    code = "D006"
+    title = "Validation data of another kind than the training data"
+    family = Family.DATA
+    before = True
+
+    factor: float = 50.0
+    """Ratio of ranges, and of standard deviations, that no sampling explains."""
+    unseen: float = 0.1
+    """Share of the validation examples whose class no training target has."""
+    area: float = 0.8
+    """Area under the ROC curve."""
+    worse: float = 2.0
+    """Validation loss over training loss, at every epoch."""
+
+    def assess(self, record: Record) -> Finding:
+        """What is certain from the data, then the curves."""
+        training, validation = rows(record, "data", "inputs"), rows(record, "data", "validation", "inputs")
+        pairs = [pair for pair in zip(training, validation, strict=False) if _spreads(pair) > 0.0]
+        shift, new = (number(record, "data", "validation", key) for key in ("shift", "unseen_examples"))
+        if not pairs and not np.isfinite(shift) and not np.isfinite(new):
+            return self.unassessed(
+                "Not assessed: the record does not say what the validation inputs were like."
+            )
+        if (certain := self._certain(pairs, new)) is not None:
+            if _useful(record):
+                return self.unassessed(
+                    "Not assessed: the validation data differ from the training data, and the network did "
+                    "well there."
+                )
+            template, evidence, remedies = certain
+            series = shown(record, "validation_loss", "epoch_loss")
+            return self.finding(Verdict.CONCERN, template, evidence, series=series, remedies=remedies)
+        evidence = {}
+        if pairs:
+            ratio = max(map(_spreads, pairs))
+            evidence["ratio"] = Evidence(ratio, "", usual=1.0, threshold=3.0)
+        if np.isfinite(shift):
+            evidence["shift"] = Evidence(shift, "", usual=0.5, threshold=self.area)
+        moved = shift >= self.area
+        if not moved and not (pairs and ratio >= 3.0):
+            if not evidence:
+                return self.finding(
+                    Verdict.SATISFACTORY,
+                    "Of the validation examples {new} were of classes that no training target has.",
+                    {"new": Evidence(new, "fraction", threshold=self.unseen)},
+                )
+            words = (
+                "A linear rule told validation from training inputs with an area under the ROC curve of "
+                "{shift}, where "
+                "{shift__usual} is chance."
+                if "shift" in evidence
+                else "Validation and training inputs had standard deviations within a factor of {ratio}."
+            )
+            return self.finding(Verdict.SATISFACTORY, words, evidence)
+        if (apart := self._apart(record)) is None:
+            return self.unassessed(
+                "Not assessed: the validation inputs differ from the training inputs, and the losses do "
+                "not show that it "
+                "matters.",
+                evidence,
+            )
+        differ = (
+            "A linear rule told validation from training inputs with an area under the ROC curve of "
+            "{shift}, where "
+            "{shift__usual} is chance"
+            if moved
+            else "The standard deviations of validation and training inputs differed by a factor of {ratio}"
+        )
+        return self.finding(
+            Verdict.CONCERN,
+            f"{differ}; from the first epoch on the validation loss was {{apart}} times the training loss "
+            "or more.",
+            {**evidence, "apart": apart},
+            series=("validation_loss", "epoch_loss"),
+            remedies=(_ONE_PLACE, _SHUFFLED),
+        )
+
+    def _certain(
+        self, pairs: list[tuple[Mapping[str, Any], Mapping[str, Any]]], new: float
+    ) -> tuple[str, dict[str, Evidence], tuple[Remedy, ...]] | None:
+        for pair in pairs:
+            ranges = _ratio(*(value(row, "high") - value(row, "low") for row in pair))
+            if not min(ranges, _spreads(pair)) >= self.factor:
+                continue
+            first, second = (value(row, "spread") for row in pair)
+            evidence = {
+                "name": Evidence(name_of(pair[0], "input")),
+                "validation": Evidence(second, "input", usual=first),
+                "ratio": Evidence(_spreads(pair), "", usual=1.0, threshold=self.factor),
+            }
+            template = (
+                "The validation inputs had a standard deviation of {validation} in input `{name}`, the "
+                "training inputs one of "
+                "{validation__usual}: a factor of {ratio}."
+            )
+            return template, evidence, (_ONE_PLACE,)
+        if new >= self.unseen:
+            evidence = {"new": Evidence(new, "fraction", usual=0.0, threshold=self.unseen)}
+            template = "Of the validation examples {new} were of classes that no training target has."
+            return template, evidence, (_SHUFFLED,)
+        return None
+
+    def _apart(self, record: Record) -> Evidence | None:
+        """The least ratio of validation to training loss over the epochs, where validation never was of use."""
+        validation, training = record.series.get("validation_loss"), record.series.get("epoch_loss")
+        if validation is None or training is None:
+            return None
+        _, first, second = np.intersect1d(validation.steps, training.steps, return_indices=True)
+        above, below = validation.values[first], training.values[second]
+        if len(above) < 3 or not np.isfinite(below).all() or not (below > 0.0).all() or np.isnan(above).any():
+            return None
+        constant = number(record, "constant_prediction_loss")
+        with np.errstate(over="ignore"):
+            least = float(np.min(above / below))
+        if least < self.worse or not np.min(above) >= constant:
+            return None
+        return Evidence(least, "", usual=1.0, threshold=self.worse)
+
+
+def _useful(record: Record) -> bool:
+    validation, constant = record.series.get("validation_loss"), number(record, "constant_prediction_loss")
+    return bool(
+        validation is not None
+        and len(validation)
+        and np.nanmin([*validation.values, np.inf]) <= 0.9 * constant
+    )
+
+
+def _spreads(pair: tuple[Mapping[str, Any], Mapping[str, Any]]) -> float:
+    return _ratio(*(value(row, "spread") for row in pair))
+
+
+def _ratio(first: float, second: float) -> float:
+    """The larger over the smaller of two sizes; NaN where one is not above zero."""
+    if not (0.0 < first < np.inf and 0.0 < second < np.inf):
+        return np.nan
+    return max(first, second) / min(first, second)
+
+
+_ONE_PLACE = Remedy(
+    "Prepare training and validation inputs by one and the same function, or by layers inside the model.",
+    "What is divided by 255 on one side only is another problem on the other.",
+    code="normalization = keras.layers.Normalization(); normalization.adapt(x_train)",
+)
+_SHUFFLED = Remedy(
+    "Shuffle the examples before they are split.",
+    "Keras's `validation_split` takes the last examples as they lie; sorted data end with classes that come "
+    "nowhere else.",
+    Safety.SUGGESTED,
+    code="order = np.random.default_rng(0).permutation(len(x)); x, y = x[order], y[order]",
+)

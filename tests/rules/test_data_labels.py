@@ -1,0 +1,173 @@
+"""D008 to D010: what the labels say, and what the network made of them."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from thalweg import Record, Verdict
+from thalweg.rules.imbalance import Imbalance
+from thalweg.rules.noisy_labels import NoisyLabels
+from thalweg.rules.unrelated_labels import UnrelatedLabels
+
+from .examples import CLASSES, NUMBERS, ask, before, data, falling, flat, run, verdict
+
+CONCERN, SATISFACTORY, UNASSESSED = Verdict.CONCERN, Verdict.SATISFACTORY, Verdict.UNASSESSED
+
+
+class TestUnrelatedLabels:
+    rule = UnrelatedLabels()
+    nothing: ClassVar = {"score": 0.49, "chance": 0.5, "p": 0.62, "permutations": 99}
+    by_heart: ClassVar = {
+        "validation_loss": np.linspace(0.7, 2.0, 20),
+        "validation_accuracy": [0.5, *[0.49] * 19],
+    }
+
+    def test_shuffled_labels_learned_by_heart(self):
+        facts = data(signal=self.nothing, validation={"examples": 1000})
+        finding = ask(self.rule, run(facts, falling(0.01), ends=self.by_heart))
+        assert finding.verdict is CONCERN and "p = 0.62" in finding.message
+        assert finding.series[0] == "validation_accuracy"
+
+    def test_losses_tell_where_no_accuracy_was_logged(self):
+        facts = data(signal=self.nothing)
+        assert verdict(self.rule, run(facts, ends={"validation_loss": [0.72, 0.9, 1.1]})) is CONCERN
+        assert verdict(self.rule, run(facts, ends={"validation_loss": [0.72, 0.6, 1.1]})) is UNASSESSED
+        assert verdict(self.rule, run(facts, ends={"validation_loss": [0.72, 1.1]})) is UNASSESSED
+
+    def test_a_network_that_finds_what_the_simple_method_does_not(self):
+        """A parity, or the order of words."""
+        ends = {
+            "validation_loss": np.linspace(0.7, 0.3, 20),
+            "validation_accuracy": np.linspace(0.5, 0.9, 20),
+        }
+        assert verdict(self.rule, run(data(signal=self.nothing), ends=ends)) is UNASSESSED
+
+    def test_a_small_validation_set_is_lucky(self):
+        ends = {"validation_loss": [0.7] * 20, "validation_accuracy": [0.5] * 19 + [0.58]}
+        few, many = ({"examples": n} for n in (100, 10_000))
+        assert verdict(self.rule, run(data(signal=self.nothing, validation=few), ends=ends)) is CONCERN
+        assert verdict(self.rule, run(data(signal=self.nothing, validation=many), ends=ends)) is UNASSESSED
+
+    def test_labels_with_a_signal(self):
+        assert verdict(self.rule, run(data(), flat(), ends=self.by_heart)) is SATISFACTORY
+        weak = {**self.nothing, "p": 0.05}
+        assert verdict(self.rule, run(data(signal=weak), flat(), ends=self.by_heart)) is SATISFACTORY
+
+    def test_without_validation_the_training_has_to_fail(self):
+        assert verdict(self.rule, run(data(signal=self.nothing), flat())) is CONCERN
+        assert verdict(self.rule, run(data(signal=self.nothing), falling())) is UNASSESSED
+
+    def test_too_few_examples(self):
+        facts = data(signal=self.nothing, examples=120)
+        assert verdict(self.rule, run(facts, ends=self.by_heart)) is UNASSESSED
+
+    def test_regression(self):
+        facts = data(signal={**self.nothing, "score": -0.1, "chance": -0.12}, targets=NUMBERS)
+        ends = {"validation_loss": [1.02, 1.1, 1.3]}
+        finding = ask(self.rule, run(facts, falling(0.1, 1.0), ends=ends, constant=1.0))
+        assert finding.verdict is CONCERN and "explained variance" in finding.message
+
+    def test_unknown(self):
+        assert verdict(self.rule, run(data(signal={"p": 0.5}), flat())) is UNASSESSED
+        assert verdict(self.rule, run(data(signal=None), flat())) is UNASSESSED
+
+
+class TestNoisyLabels:
+    rule = NoisyLabels()
+    noisy: ClassVar = {"score": 0.6, "chance": 0.5, "p": 0.01, "contradicted": 0.3}
+
+    def after(self, best: float, ended: float, training: float = 0.99, **given: Any) -> Record:
+        accuracy = [0.5, best, best, ended, ended, ended]
+        ends = {"validation_accuracy": accuracy, "probe_accuracy": [training]}
+        return run(data(**{"signal": self.noisy, **given}), falling(0.01), ends=ends)
+
+    def test_learned_by_heart(self):
+        finding = ask(self.rule, self.after(0.93, 0.74))  # clean validation labels
+        assert finding.verdict is CONCERN and "30 %" in finding.message and "93 %" in finding.message
+        assert verdict(self.rule, self.after(0.68, 0.6)) is CONCERN  # validation labels as noisy
+
+    def test_an_honest_plateau(self):
+        assert verdict(self.rule, self.after(0.69, 0.69, training=0.71)) is SATISFACTORY
+        assert verdict(self.rule, self.after(0.95, 0.95, training=0.71)) is SATISFACTORY
+
+    def test_photographs_that_the_simple_method_cannot_tell(self):
+        assert verdict(self.rule, self.after(0.8, 0.79, training=1.0)) is SATISFACTORY
+
+    def test_clean_labels_overfitted(self):
+        clean = {**self.noisy, "contradicted": 0.02}
+        assert verdict(self.rule, self.after(0.85, 0.7, signal=clean)) is SATISFACTORY
+
+    def test_labels_without_any_signal_are_another_fault(self):
+        unrelated = {**self.noisy, "p": 0.6, "contradicted": 0.5}
+        assert verdict(self.rule, self.after(0.51, 0.49, signal=unrelated)) is UNASSESSED
+
+    def test_contradictions_among_equal_inputs(self):
+        twins = {"examples": 0.3, "contradictions": 0.4, "finest": 0.8}
+        clean = {**self.noisy, "contradicted": 0.0}
+        finding = ask(self.rule, self.after(0.6, 0.55, signal=clean, duplicates=twins))
+        assert finding.verdict is CONCERN and "equal another's" in finding.message
+        categories = {**twins, "finest": 0.01}
+        assert verdict(self.rule, self.after(0.6, 0.55, signal=clean, duplicates=categories)) is SATISFACTORY
+
+    def test_unknown(self):
+        assert verdict(self.rule, run(data(signal=self.noisy), falling())) is UNASSESSED
+        assert verdict(self.rule, run(data(targets=NUMBERS), falling())) is UNASSESSED
+        only_training = run(data(signal=self.noisy), ends={"epoch_accuracy": [0.99] * 20})
+        assert verdict(self.rule, only_training) is UNASSESSED
+
+
+class TestImbalance:
+    rule = Imbalance()
+    rare: ClassVar = {**CLASSES, "class_counts": [960, 64]}
+
+    def after(self, recall: float | None = 0.5, targets: Any = None, **info: Any) -> Record:
+        facts = data(targets=targets or self.rare, **info.pop("facts", {}))
+        ends = {"predicted_classes": [1.0]} | ({} if recall is None else {"balanced_accuracy": [recall]})
+        return run(facts, ends=ends, **info)
+
+    def test_the_rare_class_left_out(self):
+        finding = ask(self.rule, self.after())
+        assert finding.verdict is CONCERN and "93.8 %" in finding.message and "90 %" in finding.message
+        assert "class_weight" in finding.remedies[0].code
+        assert verdict(self.rule, self.after(None)) is CONCERN
+
+    @pytest.mark.parametrize("recall", [0.6, 0.8, 1.0])
+    def test_imbalanced_but_learned(self, recall):
+        assert verdict(self.rule, self.after(recall)) is SATISFACTORY
+
+    def test_balanced_classes(self):
+        assert verdict(self.rule, self.after(targets=CLASSES)) is SATISFACTORY
+        assert verdict(self.rule, self.after(targets={**CLASSES, "class_counts": [700, 324]})) is SATISFACTORY
+
+    def test_what_was_done_about_it(self):
+        assert verdict(self.rule, self.after(fit={"class_weight": True})) is SATISFACTORY
+        assert verdict(self.rule, self.after(facts={"weighted": True})) is SATISFACTORY
+        assert verdict(self.rule, self.after(metrics=["accuracy", "auc"])) is UNASSESSED
+        assert verdict(self.rule, self.after(metrics_expected=["loss", "recall_1"])) is UNASSESSED
+        assert verdict(self.rule, self.after(metrics=["accuracy"])) is CONCERN
+
+    def test_inputs_that_do_not_tell_the_classes(self):
+        """Answering the commonest class is the best there is."""
+        weak = {"signal": {"p": 0.01, "balanced": 0.68}}
+        assert verdict(self.rule, self.after(facts=weak)) is UNASSESSED
+        assert verdict(self.rule, self.after(facts={"signal": None})) is UNASSESSED
+
+    def test_too_short_a_run(self):
+        facts, ends = data(targets=self.rare), {"balanced_accuracy": [0.5]}
+        assert verdict(self.rule, run(facts, falling()[:100], ends=ends)) is UNASSESSED
+
+    def test_classes_of_a_few_examples_do_not_count(self):
+        few = {**CLASSES, "class_counts": [500, 520, 4]}
+        assert verdict(self.rule, self.after(0.33, targets=few)) is SATISFACTORY
+        assert verdict(self.rule, self.after(targets={**CLASSES, "class_counts": [1020, 4]})) is UNASSESSED
+
+    def test_several_classes(self):
+        three = {**CLASSES, "class_counts": [800, 200, 24]}
+        assert verdict(self.rule, self.after(0.36, targets=three)) is CONCERN
+        assert verdict(self.rule, self.after(0.55, targets=three)) is SATISFACTORY
+
+    def test_unknown(self):
+        assert verdict(self.rule, before(data(targets=self.rare))) is UNASSESSED
+        assert verdict(self.rule, self.after(targets=NUMBERS)) is UNASSESSED
+        assert verdict(self.rule, self.after(np.nan, targets=self.rare)) is CONCERN

@@ -1,0 +1,175 @@
+"""D006, D007 and D011: how the examples were split and in which order they came."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from thalweg import Record, Verdict
+from thalweg.rules.leakage import Leakage
+from thalweg.rules.sorted_batches import SortedBatches
+from thalweg.rules.validation_shift import ValidationShift
+
+from .examples import CLASSES, NUMBERS, ask, before, data, flat, row, run, verdict
+
+CONCERN, SATISFACTORY, UNASSESSED = Verdict.CONCERN, Verdict.SATISFACTORY, Verdict.UNASSESSED
+
+
+def validation(*inputs: dict[str, Any], **beside: Any) -> dict[str, Any]:
+    return {"examples": 1000, "inputs": list(inputs) or [row()], "targets": [CLASSES], **beside}
+
+
+PIXELS = row(minimum=0.0, maximum=1.0, mean=0.13, spread=0.31, low=0.0, high=1.0)
+RAW = row(minimum=0.0, maximum=255.0, mean=33.0, spread=78.0, low=0.0, high=255.0)
+TWICE = row(minimum=0.0, maximum=1 / 255, mean=0.13 / 255, spread=0.31 / 255, low=0.0, high=1 / 255)
+
+
+class TestValidationShift:
+    rule = ValidationShift()
+    worse: ClassVar = {"validation_loss": [3.0] * 20}
+
+    @pytest.mark.parametrize(("first", "second"), [(PIXELS, RAW), (RAW, PIXELS), (PIXELS, TWICE)])
+    def test_scaled_on_one_side_only_is_certain(self, first, second):
+        facts = data(first, validation=validation(second))
+        finding = ask(self.rule, before(facts))
+        assert finding.verdict is CONCERN and "a factor of 25" in finding.message
+        assert verdict(self.rule, run(facts, ends=self.worse)) is CONCERN
+        assert (
+            verdict(self.rule, run(facts, ends={"validation_loss": np.linspace(0.7, 0.3, 20)})) is UNASSESSED
+        )
+
+    def test_a_few_outliers_are_no_other_scale(self):
+        wild = row(maximum=1e6, spread=3e3)  # the quantiles are where they were
+        assert verdict(self.rule, before(data(validation=validation(wild)))) is not CONCERN
+        zeros = row(low=0.0, high=0.0, spread=1e-3)
+        assert verdict(self.rule, before(data(validation=validation(zeros)))) is not CONCERN
+
+    def test_classes_that_no_training_target_has(self):
+        facts = data(validation=validation(unseen_classes=1, unseen_examples=1.0, shift=0.99))
+        finding = ask(self.rule, before(facts))
+        assert finding.verdict is CONCERN and "100 %" in finding.message
+        rare = data(validation=validation(unseen_classes=3, unseen_examples=0.01, shift=0.5))
+        assert verdict(self.rule, before(rare)) is SATISFACTORY
+
+    def test_shifted_inputs_count_beside_the_curves_only(self):
+        facts = data(validation=validation(shift=0.97))
+        assert verdict(self.rule, run(facts, ends=self.worse)) is CONCERN
+        assert verdict(self.rule, before(facts)) is UNASSESSED
+        late = {"validation_loss": [0.6, *[3.0] * 19]}  # overfitting, not another kind of data
+        assert verdict(self.rule, run(facts, ends=late)) is UNASSESSED
+        assert verdict(self.rule, run(facts, flat(0.7), ends={"validation_loss": [0.75] * 20})) is UNASSESSED
+        assert verdict(self.rule, run(facts, ends=self.worse, constant=None)) is UNASSESSED
+        assert verdict(self.rule, run(facts, ends={"validation_loss": [3.0]})) is UNASSESSED
+
+    def test_another_spread_about_the_same_mean(self):
+        facts = data(validation=validation(row(spread=10.0, low=-23.0, high=23.0), shift=0.5))
+        finding = ask(self.rule, run(facts, ends=self.worse))
+        assert finding.verdict is CONCERN and "factor of 10" in finding.message
+
+    def test_alike(self):
+        facts = data(validation=validation(shift=0.52))
+        assert verdict(self.rule, run(facts, ends=self.worse)) is SATISFACTORY
+        assert verdict(self.rule, before(data())) is UNASSESSED
+        assert verdict(self.rule, before(data(validation=validation(row(spread=1.1))))) is SATISFACTORY
+
+    def test_augmented_training_inputs(self):
+        """Training inputs are noisier than those of validation, and the validation loss lower."""
+        facts = data(validation=validation(shift=0.95))
+        assert verdict(self.rule, run(facts, ends={"validation_loss": [0.15] * 20})) is UNASSESSED
+
+
+class TestLeakage:
+    rule = Leakage()
+
+    def at(self, overlap: float, **duplicates: float) -> Record:
+        known = {"examples": 0.0, "whole": 0.0, "finest": 0.2, **duplicates}
+        return before(data(validation=validation(overlap=overlap), duplicates=known))
+
+    def test_a_share_among_examples_that_never_repeat(self):
+        finding = ask(self.rule, self.at(0.4))
+        assert finding.verdict is CONCERN and "40 %" in finding.message
+        assert verdict(self.rule, self.at(1.0)) is CONCERN
+        assert verdict(self.rule, self.at(0.0)) is SATISFACTORY
+        assert verdict(self.rule, self.at(0.05)) is SATISFACTORY
+
+    def test_copies_of_continuous_examples(self):
+        """Oversampled before the split: everything has a twin, and none by accident."""
+        assert verdict(self.rule, self.at(0.9, whole=0.95, finest=0.98)) is CONCERN
+
+    def test_categories_repeat_by_nature(self):
+        finding = ask(self.rule, self.at(0.97, examples=0.3, whole=0.98, finest=0.01))
+        assert finding.verdict is SATISFACTORY and "98 %" in finding.message
+        assert verdict(self.rule, self.at(0.12, whole=0.1)) is SATISFACTORY
+
+    def test_what_is_not_known(self):
+        assert verdict(self.rule, before(data(validation=validation()))) is UNASSESSED
+        unknown = before(data(validation=validation(overlap=0.5), duplicates=None))
+        assert verdict(self.rule, unknown) is UNASSESSED
+        assert verdict(self.rule, before(data(validation=validation(overlap="half")))) is UNASSESSED
+
+
+class TestSortedBatches:
+    rule = SortedBatches()
+    sorted: ClassVar = {"batches": 32, "one_class": 0.94, "neighbours": 0.998}
+    off: ClassVar = {"batch_size": 32, "shuffle": False}
+    pipeline: ClassVar = {"batch_size": 32, "shuffle": None}
+
+    def test_found_before_the_first_step(self):
+        finding = ask(self.rule, before(data(order=self.sorted), fit=self.off))
+        assert finding.verdict is CONCERN and "94 %" in finding.message
+        assert finding.remedies[0].code == "model.fit(x, y, shuffle=True)"
+        finding = ask(self.rule, before(data(order=self.sorted), fit=self.pipeline))
+        assert finding.verdict is CONCERN and "dataset.shuffle" in finding.remedies[0].code
+
+    def test_shuffled(self):
+        assert verdict(self.rule, before(data(order=self.sorted))) is SATISFACTORY
+        batchwise = {"batch_size": 32, "shuffle": "batch"}
+        assert verdict(self.rule, before(data(order=self.sorted), fit=batchwise)) is CONCERN
+
+    def test_in_random_order(self):
+        mixed = {"batches": 32, "one_class": 0.0, "neighbours": 0.01}
+        assert verdict(self.rule, before(data(order=mixed), fit=self.off)) is SATISFACTORY
+
+    def test_one_class_batches_of_rare_events(self):
+        """One example in a thousand is of the other class: most batches hold one class in any order."""
+        rare = {**CLASSES, "class_counts": [1023, 1]}
+        order = {"batches": 32, "one_class": 0.97, "neighbours": 0.0}
+        assert verdict(self.rule, before(data(order=order, targets=rare), fit=self.off)) is SATISFACTORY
+        order["neighbours"] = 0.9
+        assert verdict(self.rule, before(data(order=order, targets=rare), fit=self.off)) is SATISFACTORY
+
+    @pytest.mark.parametrize("fit", [{"batch_size": 1, "shuffle": False}, {"shuffle": False}])
+    def test_tiny_batches_are_not_judged(self, fit):
+        assert verdict(self.rule, before(data(order=self.sorted), fit=fit)) is UNASSESSED
+
+    def test_few_batches_are_not_judged(self):
+        assert (
+            verdict(self.rule, before(data(order={**self.sorted, "batches": 3}), fit=self.off)) is UNASSESSED
+        )
+
+    def test_withdrawn_where_the_network_learned_the_classes_all_the_same(self):
+        facts = data(order=self.sorted, linear={"accuracy": 0.85})
+        assert verdict(self.rule, run(facts, ends={"probe_accuracy": [0.93]}, fit=self.off)) is SATISFACTORY
+        assert verdict(self.rule, run(facts, ends={"probe_accuracy": [0.5]}, fit=self.off)) is CONCERN
+        assert verdict(self.rule, run(facts, fit=self.off)) is CONCERN
+
+    def test_a_pipeline_whose_first_thousand_are_all_of_one_class(self):
+        order = {"batches": 32, "one_class": 1.0}
+        one = {**CLASSES, "class_counts": [1024]}
+        ten = {"output_shape": [10]}
+        facts = data(order=order, targets=one)
+        loss = "sparse_categorical_crossentropy"
+        assert verdict(self.rule, before(facts, fit=self.pipeline, model=ten, loss=loss)) is CONCERN
+        assert verdict(self.rule, before(facts, fit=self.pipeline, loss=loss)) is UNASSESSED
+        assert verdict(self.rule, before(facts, fit=self.pipeline, model=ten, loss="own")) is UNASSESSED
+
+    def test_numbers_count_beside_a_failure_only(self):
+        facts = data(order={"batches": 32, "neighbours": 0.999}, targets=NUMBERS)
+        assert verdict(self.rule, run(facts, flat(2.0), fit=self.off, constant=1.0)) is CONCERN
+        assert verdict(self.rule, run(facts, fit=self.off, constant=1.0)) is UNASSESSED  # a time series
+        assert verdict(self.rule, before(facts, fit=self.off)) is UNASSESSED
+        loose = data(order={"batches": 32, "neighbours": 0.5}, targets=NUMBERS)
+        assert verdict(self.rule, run(loose, flat(2.0), fit=self.off, constant=1.0)) is SATISFACTORY
+
+    def test_unknown(self):
+        assert verdict(self.rule, before(data(), fit=self.off)) is UNASSESSED
