@@ -370,14 +370,16 @@ class TestLostCounters:
 
 
 class TestScheduleFree:
-    def ask(self, name: str, *callbacks: dict[str, Any], **given: Any) -> Finding:
-        return check(ScheduleFree(), before(callbacks, optimizer={"class": name, **given}))
+    def ask(self, name: str, *callbacks: dict[str, Any], backend: str = "jax", **given: Any) -> Finding:
+        return check(ScheduleFree(), before(callbacks, optimizer={"class": name, **given}, backend=backend))
 
     def test_nobody_switches(self):
         assert self.ask("ScheduleFreeAdamW", stopping()).verdict is CONCERN
 
     def test_somebody_may_switch(self):
         assert self.ask("ScheduleFreeAdamW", OWN).verdict is UNASSESSED
+        for backend in ("tensorflow", "torch"):
+            assert self.ask("ScheduleFreeAdamW", backend=backend).verdict is SATISFACTORY
         assert self.ask("ScheduleFreeAdamW", use_ema=True).verdict is SATISFACTORY
         assert self.ask("AdamW").verdict is UNASSESSED
 
