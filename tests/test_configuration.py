@@ -91,6 +91,12 @@ def test_what_is_wrong_is_said_with_the_file_and_the_key(project, text, words):
     assert "pyproject.toml" in str(caught.value)
 
 
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").write_bytes(b"\xef\xbb\xbf[tool.thalweg]\nbudget = 0.5\n")
+    assert configuration().budget == 0.5
+
+
 def test_bytes_that_are_no_text_are_said(project, tmp_path):
     (tmp_path / "pyproject.toml").write_bytes(b"[tool.thalweg]\nruns = '\xff'")
     with pytest.raises(UsageError, match=r"pyproject.toml is not TOML"):

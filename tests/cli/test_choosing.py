@@ -96,9 +96,9 @@ def test_a_project_chooses_and_a_note_says_so(thalweg, runs, tmp_path):
     said = "".join(f"thalweg: note: {note}\n" for note in notes)
     assert thalweg("diagnose", runs / "broken").stderr == said
     assert thalweg("report", runs / "broken").stderr == said
-    assert asked(thalweg("diagnose", "--json", "--select", "G", runs / "broken")) == {
-        code for code in CODES if code[0] == "G"
-    }
+    found = thalweg("diagnose", "--json", "--select", "G", runs / "broken")
+    assert asked(found) == {code for code in CODES if code[0] == "G"}
+    assert json.loads(found.stdout)["notes"] == notes[1:]  # the file leaves nothing out of this
     assert thalweg("diagnose", "--fail-on", "concern", runs / "broken").returncode == 1
     log = json.loads(thalweg("diagnose", "--format", "sarif", runs / "broken").stdout)
     (descriptor,) = (r for r in log["runs"][0]["tool"]["driver"]["rules"] if r["id"] == "L003")
