@@ -13,21 +13,7 @@ from thalweg.errors import RunFolderError
 from thalweg.store import read
 from thalweg.store.csv_log import read_csv
 
-
-def record_of(tmp_path, content: str | bytes, name: str = "log.csv"):
-    path = tmp_path / name
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return read(path)
-
-
-def mended(record) -> list[str]:
-    return [event.detail["what"] for event in record.events if event.kind == "mended"]
-
-
-def points(record, name: str) -> dict[int, float]:
-    series = record.series[name]
-    return dict(zip(series.steps.tolist(), series.values.tolist(), strict=True))
-
+from .reading import points, record_of, said
 
 KERAS = """epoch,accuracy,learning_rate,loss,val_accuracy,val_loss
 0,0.5,0.001,2.0,0.4,2.1
@@ -74,7 +60,7 @@ def test_keras_csv_logger(tmp_path):
 )
 def test_the_same_log_in_other_clothes(tmp_path, content):
     plain, other = record_of(tmp_path, KERAS), record_of(tmp_path, content)
-    assert not mended(other)
+    assert not said(other)
     assert other.digest() == plain.digest()
 
 
@@ -99,13 +85,13 @@ def test_steps_count_where_they_are(tmp_path):
 def test_a_training_that_was_resumed_or_begun_again_is_one_training(tmp_path):
     record = record_of(tmp_path, "epoch,loss\n0,9\n1,8\n2,7\n1,5\n2,4\n3,3\n")
     assert points(record, "epoch_loss") == {1: 9, 2: 5, 3: 4, 4: 3}
-    assert mended(record) == ["the log went back to epoch 2 at row 4: 2 earlier rows from there on gave way"]
+    assert said(record) == ["the log went back to epoch 2 at row 4: 2 earlier rows from there on gave way"]
     again = record_of(tmp_path, "epoch,loss\n0,9\n1,8\n2,7\nepoch,loss\n0,6\n1,5\n")
     assert points(again, "epoch_loss") == {1: 6, 2: 5}
-    assert [len(mended(again)), mended(again)[0]] == [2, "1 repeated header left out"]
+    assert [len(said(again)), said(again)[0]] == [2, "1 repeated header left out"]
     often = record_of(tmp_path, "epoch,loss\n0,9\n1,8\n0,7\n1,6\n0,5\n")
     assert points(often, "epoch_loss") == {1: 5}
-    assert mended(often) == [
+    assert said(often) == [
         "the log went back to epoch 1 at row 3, and 1 more time: 4 earlier rows from there on gave way"
     ]
 
@@ -125,8 +111,8 @@ def test_a_training_that_was_resumed_or_begun_again_is_one_training(tmp_path):
 def test_what_was_mended_is_said(tmp_path, content, series, what):
     record = record_of(tmp_path, content)
     assert points(record, "epoch_loss") == series
-    assert len(mended(record)) == 1
-    assert what in mended(record)[0]
+    assert len(said(record)) == 1
+    assert what in said(record)[0]
 
 
 @pytest.mark.parametrize(
@@ -151,6 +137,185 @@ def test_what_cannot_be_mended_is_one_sentence(tmp_path, content, words):
         record_of(tmp_path, content)
     assert "log.csv" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "guess"),
+    [
+        (
+            '"Step","run - train/loss","run - train/loss__MIN"\n"0","2.5","1"\n"9","1.5","1"\n',
+            "run - train/loss",
+        ),
+        ("Wall time,Step,Value\n1700000000.1,0,2.5\n1700000001.2,9,1.5\n", "Value"),
+    ],
+)
+def test_tables_that_trackers_export(tmp_path, content, guess):
+    record = record_of(tmp_path, content)
+    assert {*record.series} == {"loss"}
+    assert points(record, "loss") == {0: 2.5, 9: 1.5}
+    assert said(record, "guessed") == [f"read {guess!r} as the loss"]
+
+
+def test_lightning(tmp_path):
+    content = """epoch,lr-SGD,step,train_acc,train_loss_epoch,train_loss_step,val_loss
+,0.1,9,,,,
+0,,9,0.1,,2.5,
+0,,19,0.2,,2.0,
+0,,24,,,,1.9
+0,,24,,2.2,,
+1,,29,0.3,,1.5,
+1,,49,,,,1.4
+1,,49,,1.6,,
+"""
+    record_of(tmp_path, content, "version_0/metrics.csv")
+    record = read(tmp_path / "version_0")
+    assert record.info["step_unit"] == "step"
+    assert points(record, "loss") == {9: 2.5, 19: 2.0, 29: 1.5}
+    assert points(record, "epoch_loss") == {24: 2.2, 49: 1.6}
+    assert points(record, "validation_loss") == {24: 1.9, 49: 1.4}
+    assert points(record, "learning_rate") == {9: 0.1}
+    assert points(record, "acc") == {9: 0.1, 19: 0.2, 29: 0.3}
+    assert not said(record)
+
+
+@pytest.mark.parametrize(
+    ("content", "unit", "loss", "what"),
+    [
+        (
+            "epoch,batch,loss\n" + "".join(f"{e},{b},{e + b / 4}\n" for e in range(3) for b in range(3)),
+            "step",
+            {3 * e + b: e + b / 4 for e in range(3) for b in range(3)},
+            "column 'batch' begins anew in each epoch: its steps were counted on",
+        ),
+        (
+            "epoch,loss\n" + "".join(f"{e},{e + b / 4}\n" for e in range(3) for b in range(3)),
+            "step",
+            {3 * e + b + 1: e + b / 4 for e in range(3) for b in range(3)},
+            "column 'epoch' has several rows an epoch: the rows were counted as steps",
+        ),
+        (
+            "epoch,loss\n4,1\n3,2\n2,3\n",
+            "epoch",
+            {2: 3, 3: 2, 4: 1},
+            "the log runs backwards, from epoch 4: it was read from its end",
+        ),
+        (
+            "step,loss\n7,1\n7,2\n7,3\n",
+            "step",
+            {1: 1, 2: 2, 3: 3},
+            "column 'step' is 7 in every row and tells no step",
+        ),
+        (
+            "step,loss\n" + "".join(f"{n},{n}\n" for n in range(1, 12)) + ",99\n12,12\n",
+            "step",
+            {n: n for n in range(1, 13)},
+            "1 row has no whole number for the step and was left out",
+        ),
+        (
+            "step,loss\n" + "".join(f"{n + 2 * (n % 2)},{n}\n" for n in range(1, 41)),
+            "step",
+            {n + 2 * (n % 2): n for n in range(1, 41)},
+            "the steps went back at 20 rows: they were put in order",
+        ),
+        (
+            "step,loss\n1,5\n2,4\n2,3\n3,2\n",
+            "step",
+            {1: 5, 2: 3, 3: 2},
+            "1 value of 'loss' stood at steps that had one: the last counts",
+        ),
+        (
+            "epoch,loss,accuracy\n0,1,x\n1,2,0.5\n",
+            "epoch",
+            {1: 1, 2: 2},
+            "1 cell of 'accuracy' held text ('x' at row 1), and was left out",
+        ),
+        (
+            "epoch,loss\n" + "".join(f"{n},1\n" for n in range(150)) + "150,broken\n",
+            "epoch",
+            {n + 1: 1 for n in range(150)},
+            "1 cell of 'loss' held text ('broken' at row 151), and was left out",
+        ),
+        (
+            "epoch,loss\n" + "".join(f"{n},1\n" for n in range(150)) + "150,1,2,3\n",
+            "epoch",
+            {n + 1: 1 for n in range(150)},
+            "1 row with more cells than columns left out",
+        ),
+        (
+            'epoch,note,loss\n0,a,1\n1,"b,2\n2,c",3\n3,d,4\n',
+            "epoch",
+            {1: 1, 2: 3, 4: 4},
+            "row 2 has a quoted cell of 2 lines",
+        ),
+    ],
+)
+def test_steps_that_are_not_as_they_should_be(tmp_path, content, unit, loss, what):
+    record = record_of(tmp_path, content)
+    assert record.info["step_unit"] == unit
+    assert points(record, "loss" if unit == "step" else "epoch_loss") == loss
+    assert what in said(record)
+
+
+@pytest.mark.parametrize(
+    ("content", "loss"),
+    [
+        ("# a remark\n# epoch loss\n0.0e+00 2.5e+00\n1.0e+00 1.5e+00\n", {1: 2.5, 2: 1.5}),
+        ("epoch   loss\n0       2.5\n1       1.5\n", {1: 2.5, 2: 1.5}),
+        ("epoch\tloss\n0\t1 234,5\n1\t1.234,25\n", {1: 1234.5, 2: 1234.25}),
+        ('epoch,loss\n0,"1,234.5"\n1,"2,345"\n', {1: 1234.5, 2: 2345}),
+        ("epoch,loss,\n0,2.5,\n1,1.5,\n", {1: 2.5, 2: 1.5}),
+        ("epoch,loss\r0,2.5\r1,1.5\r", {1: 2.5, 2: 1.5}),
+        ("epoch,loss\n0,2.5\n1,1.5\n".encode("utf-16-le"), {1: 2.5, 2: 1.5}),
+        (b"epoch,loss\n0,2.5\n" + "1,1.5\n".encode("utf-16-le"), {1: 2.5, 2: 1.5}),
+        ("epoch;loss;Qualit\xe4t\n0;2,5;1\n1;1,5;1\n".encode("latin-1"), {1: 2.5, 2: 1.5}),
+        ("epoch,loss\n0,\"tensor(2.5, device='cuda:0')\"\n1,[1.5]\n", {1: 2.5, 2: 1.5}),
+    ],
+)
+def test_more_clothes(tmp_path, content, loss):
+    record = record_of(tmp_path, content, "training.log")
+    assert points(record, "epoch_loss") == loss
+    assert not said(record)
+
+
+def test_a_log_without_a_header_names_its_columns_by_number(tmp_path):
+    content = "0,2.5,2.6\n1,1.5,1.6\n"
+    with pytest.raises(RunFolderError, match=r"its columns are '1', '2', '3': name one with --loss"):
+        record_of(tmp_path, content)
+    record = record_of(tmp_path, content, loss="2", validation_loss="3", step="1")
+    assert points(record, "loss") == {0: 2.5, 1: 1.5}
+    assert points(record, "validation_loss") == {0: 2.6, 1: 1.6}
+    assert not record.events
+
+
+def test_steps_with_a_validation_at_each_are_epochs_unless_the_caller_says_otherwise(tmp_path):
+    content = "step,loss,val_loss\n0,2,2\n1,1,1\n2,0,0\n"
+    record = record_of(tmp_path, content)
+    assert (record.info["step_unit"], points(record, "epoch_loss")) == ("epoch", {1: 2, 2: 1, 3: 0})
+    assert "read as epochs" in said(record, "guessed")[0]
+    asked = record_of(tmp_path, content, step="step")
+    assert (asked.info["step_unit"], points(asked, "loss")) == ("step", {0: 2, 1: 1, 2: 0})
+
+
+def test_two_names_for_one_thing_are_two_series(tmp_path):
+    record = record_of(tmp_path, "epoch,loss,train_loss,loss_train,a/b,a_b\n0,1,2,3,4,5\n1,1,2,3,4,5\n")
+    assert set(record.series) == {
+        "epoch_loss", "epoch_train_loss", "epoch_loss_train", "epoch_a_b", "epoch_a_b_2",
+    }  # fmt: skip
+    assert points(record, "epoch_loss") == {1: 1, 2: 1}
+
+
+def test_a_long_log_is_thinned_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("thalweg.store.table.MOST", 1_000)
+    monkeypatch.setattr("thalweg.store.csv_log.CHUNK", 700)
+    rows = [f"{n},{'nan' if n == 4_567 else n},{n / 2 if n % 100 == 0 else ''}" for n in range(1, 10_001)]
+    record = record_of(tmp_path, "step,loss,val_loss\n" + "\n".join(rows) + "\n")
+    loss = record.series["loss"]
+    assert 500 < len(loss) <= 1_001
+    assert 4_567 in loss.steps and np.isnan(loss.values[loss.steps == 4_567])
+    sampled = loss.steps[loss.steps != 4_567]
+    assert set(np.diff(sampled)) == {16} and sampled[0] == 1
+    assert len(record.series["validation_loss"]) == 100
+    assert said(record) == ["the log has 10,000 rows: 1 of 16 of the values of its long columns were kept"]
 
 
 @given(st.lists(st.tuples(st.floats(), st.none() | st.floats()), min_size=1, max_size=12))

@@ -13,8 +13,8 @@ _USABLE = 0.9
 _MANY_ROWS = 10_000
 """Rows that nobody counts are epochs up to this number, and steps beyond."""
 _LARGEST = 2.0**53
-_DISORDER = (10, 0.02)
-"""Steps back, beyond this number and this share of the rows, that are disorder and no trainings begun again."""
+_DISORDER = (10, 0.1)
+"""More steps back than this number, of less than this share of the way, are disorder and no trainings begun again."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,8 +45,13 @@ class Axis:
     def stands(self, entries: Entries) -> NDArray[np.bool_]:
         """Whether each value has a step, and no later training took its place."""
         place = self.place(entries)
-        later = np.append(self.floors, np.inf)[np.searchsorted(self.restarts, entries.row, side="right")]
-        return place < later  # not so for NaN
+        stands = place < _floor(self.restarts, self.floors, entries.row)  # not so for NaN
+        if len(self.restarts):  # its own as well: a log in several files has them one after the other
+            told = np.isfinite(place)
+            stands[told] &= place[told] < _floor(
+                *_restarts(place[told], entries.row[told]), entries.row[told]
+            )
+        return stands
 
     def points(self, entries: Entries) -> Entries:
         """What stands, in the order of the steps, of several at one the last; `step` is the step here."""
@@ -99,9 +104,10 @@ def _counted(main: Entries, table: Table, unit: str | None, mended: list[str]) -
             mended.append(f"column {table.epoch!r} has several rows an epoch: the rows were counted as steps")
             return Axis("step", "row")
         return usable["epoch"]
-    if unit is None and table.rows > _MANY_ROWS:
+    if unit is None and table.step is None and table.rows > _MANY_ROWS:
         mended.append(f"no column tells the step: the {table.rows:,} rows were counted as steps")
-    return Axis(unit or ("epoch" if table.rows <= _MANY_ROWS else "step"), "row")
+    few = table.rows <= _MANY_ROWS and (table.step is None or table.epoch is not None)
+    return Axis(unit or ("epoch" if few else "step"), "row")
 
 
 def _one_training(axis: Axis, main: Entries, mended: list[str]) -> Axis:
@@ -114,11 +120,12 @@ def _one_training(axis: Axis, main: Entries, mended: list[str]) -> Axis:
     if len(place) > 2 and len(back) == len(place) - 1:
         mended.append(f"the log runs backwards, from {axis.unit} {place[0]:,.0f}: it was read from its end")
         return axis
-    if len(back) > max(_DISORDER[0], _DISORDER[1] * len(place)) and np.min(place[back]) > place[0]:
+    jump = np.median(place[back - 1] - place[back])
+    if len(back) > _DISORDER[0] and jump < _DISORDER[1] * np.ptp(place):
         mended.append(f"the {axis.unit}s went back at {plural(len(back), 'row')}: they were put in order")
         return axis
-    floors = np.minimum.accumulate(place[back][::-1])[::-1]
-    axis = replace(axis, restarts=rows[back], floors=floors)
+    restarts, floors = _restarts(place, rows)
+    axis = replace(axis, restarts=restarts, floors=floors)
     more = f", and {plural(len(back) - 1, 'more time')}" if len(back) > 1 else ""
     gone = plural(int(np.sum(~axis.stands(main)[told])), "earlier row")
     mended.append(
@@ -126,6 +133,22 @@ def _one_training(axis: Axis, main: Entries, mended: list[str]) -> Axis:
         f"{gone} from there on gave way"
     )
     return axis
+
+
+def _restarts(
+    place: NDArray[np.float64], rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The rows at which these steps go back, and the lowest step gone back to there or later."""
+    back = np.flatnonzero(np.diff(place) < 0) + 1
+    return rows[back], np.minimum.accumulate(place[back][::-1])[::-1]
+
+
+def _floor(
+    restarts: NDArray[np.int64], floors: NDArray[np.float64], rows: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """The step at which, and beyond which, what stands at each of these rows gave way."""
+    later: NDArray[np.float64] = np.append(floors, np.inf)[np.searchsorted(restarts, rows, side="right")]
+    return later
 
 
 def _whole(places: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -1,10 +1,12 @@
 """The reader of a training log in CSV: Keras's `CSVLogger`, Lightning's `metrics.csv`, tables of any other tool."""
 
 import codecs
+import collections
 import csv
 import itertools
+import operator
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +21,8 @@ from thalweg.words import plural
 
 _RARE = 0.01
 """The share of the rows that may be torn (too many cells) and is left out."""
-_SAMPLE = 1_000
-"""Rows that tell how numbers are written."""
+_SAMPLE = 200
+"""Lines that tell how numbers are written."""
 
 
 def read_csv(path: Path, asked: Asked = Asked()) -> Record:  # noqa: B008 (frozen)
@@ -34,60 +36,52 @@ def read_csv(path: Path, asked: Asked = Asked()) -> Record:  # noqa: B008 (froze
     try:
         encoding, cut = _ends(path)
         with path.open(encoding=encoding, errors="replace") as file:
-            # NULs are what is left of UTF-16 where no mark at the beginning tells it.
-            lines = (line.replace("\0", "").replace("\ufeff", "") for line in file)
-            table = _table(path, lines, cut, asked)
+            table = _table(path, file, cut, asked)
     except (OSError, UnicodeError, csv.Error) as error:
         raise RunFolderError(f"{str(path)!r} cannot be read as CSV: {error}") from error
     return record_of(table, path, asked, "csv")
 
 
 def _table(path: Path, lines: Iterator[str], cut: bool, asked: Asked) -> Table:
-    first = [line for line in itertools.islice(lines, 100) if line.strip()]
-    while not first and (line := next(lines, "")):
-        first = [line] if line.strip() else []
-    separator = _separator(first)
-    rows = csv.reader(
-        itertools.chain(_uncommented(first), lines), delimiter=separator, skipinitialspace=separator == " "
-    )
-    filled = (row for row in rows if any(row) and any(cell.strip() for cell in row))
-    header = _stripped(next(filled, []))
-    if not header:
+    first: list[str] = []
+    while not first and (some := list(itertools.islice(lines, _SAMPLE))):
+        first = [line for line in map(_clean, some) if line.strip(" \t\r\n,;")]
+    if not first:
         raise RunFolderError(
             f"{str(path)!r} is empty: expected a header with `loss` and a row for each epoch"
         )
-    sample = list(itertools.islice(filled, _SAMPLE))
+    separator = _separator(first)
+    first = list(_uncommented(first))
+    sample = [_stripped(row) for row in _parsed(first, separator)]
+    header = sample[0] if sample else []
     comma = decimal_comma((cell for row in sample for cell in row if "," in cell), separator)
-    if all(isinstance(number(cell, comma), float) for cell in header):
-        sample.insert(0, header)
+    below = itertools.chain(first, lines)
+    if header and all(isinstance(number(cell, comma), float) for cell in header):
         header = [str(place) for place in range(1, len(header) + 1)]
+    else:
+        next(_parsed(below, separator), None)
     while len(header) > 1 and not header[-1] and all(len(row) < len(header) or not row[-1] for row in sample):
         header.pop()  # lines that end in a separator
     if twice := sorted({name for name in header if name and header.count(name) > 1}):
         raise RunFolderError(f"{str(path)!r} has more than one column {twice[0]!r}")
-    return _Body(path, header, comma, asked).read(itertools.chain(sample, filled), cut)
+    return _Body(path, header, separator, comma, asked).read(below, cut)
 
 
 class _Body:
-    """The rows below a header, read in chunks."""
+    """The lines below a header, read in chunks."""
 
-    def __init__(self, path: Path, header: list[str], comma: bool, asked: Asked) -> None:
-        self._path, self._header, self._comma = path, header, comma
+    def __init__(self, path: Path, header: list[str], separator: str, comma: bool, asked: Asked) -> None:
+        self._path, self._header, self._separator, self._comma = path, header, separator, comma
         self._table = Table(*axes(header, asked, path))
+        self._lines: tuple[int, int] | None = None
         self._headers = self._torn = self._first_torn = self._widest = 0
 
-    def read(self, rows: Iterator[list[str]], cut: bool) -> Table:
+    def read(self, lines: Iterator[str], cut: bool) -> Table:
         table = self._table
-        chunk = list(itertools.islice(rows, CHUNK))
-        while chunk:
-            following = list(itertools.islice(rows, CHUNK))
-            if not following and cut and len(chunk[-1]) < len(self._header):
-                table.mended.append("the last row was cut short and left out")
-                chunk.pop()
-            if any(len(row) != len(self._header) or row[0].strip() == self._header[0] for row in chunk):
-                chunk = self._even(chunk)
-            self._append(chunk)
-            chunk = following
+        for columns in self._chunks(lines, cut):
+            count = len(columns[0])
+            cells = zip(self._header, columns, strict=True)
+            table.append(count, {name: self._cells(name, column) for name, column in cells})
         if self._torn > _RARE * (table.rows + self._torn):
             raise RunFolderError(
                 f"{str(self._path)!r}: row {self._first_torn:,} has {self._widest} cells, "
@@ -97,40 +91,69 @@ class _Body:
             raise RunFolderError(f"{str(self._path)!r} has a header but no whole row of numbers")
         if self._torn:
             table.mended.append(f"{plural(self._torn, 'row')} with more cells than columns left out")
+        if self._lines:
+            table.mended.append(f"row {self._lines[0]:,} has a quoted cell of {self._lines[1]:,} lines")
         if self._headers:
             table.mended.append(f"{plural(self._headers, 'repeated header')} left out")
         return table
 
+    def _chunks(self, lines: Iterator[str], cut: bool) -> Iterator[Sequence[Sequence[str]]]:
+        """The cells of each column, of some rows at a time."""
+        following = list(itertools.islice(lines, CHUNK))
+        while chunk := following:
+            text = "".join(chunk)
+            quoted = '"' in text
+            following = list(itertools.islice(lines, CHUNK)) if not quoted else []
+            columns = None if quoted else self._even_columns(chunk, text)
+            if columns is not None:
+                yield columns
+                continue
+            # A quoted cell may go over lines, and so over the end of a chunk.
+            rows = _parsed(itertools.chain(chunk, lines) if quoted else chunk, self._separator)
+            part = list(itertools.islice(rows, CHUNK))
+            while part:
+                rest = list(itertools.islice(rows, CHUNK))
+                if cut and not rest and not following and len(part[-1]) < len(self._header):
+                    self._table.mended.append("the last row was cut short and left out")
+                    part.pop()
+                if even := self._even(part):
+                    yield list(zip(*even, strict=True))
+                part = rest
+
+    def _even_columns(self, lines: list[str], text: str) -> list[list[str]] | None:
+        """The columns of lines without quotes that are all as wide as the header: the fast way for long logs."""
+        width, separator = len(self._header), self._separator
+        if separator == " " or {*map(operator.methodcaller("count", separator), lines)} != {width - 1}:
+            return None
+        cells = text.removesuffix("\n").replace("\n", separator).split(separator)
+        return [cells[column::width] for column in range(width)] if _numeric(cells[::width]) else None
+
     def _even(self, chunk: list[list[str]]) -> list[list[str]]:
-        """The rows as wide as the header, without headers and rows that are torn."""
+        """The rows as wide as the header, without those that are blank, torn, or the header again."""
         width = len(self._header)
         kept: list[list[str]] = []
-        for row in chunk:
-            if _stripped(row) == self._header:
+        for row in map(_stripped, chunk):
+            if row == self._header:
                 self._headers += 1
             elif any(row[width:]):
                 self._first_torn = self._first_torn or self._table.rows + len(kept) + self._torn + 1
                 self._widest = self._widest or len(row)
                 self._torn += 1
-            else:
+            elif any(row):
                 kept.append(row[:width] + [""] * (width - len(row)))
         return kept
 
-    def _append(self, rows: list[list[str]]) -> None:
-        columns = {}
-        for name, cells in zip(self._header, zip(*rows, strict=True), strict=False):
-            columns[name] = self._cells(name, cells)
-        self._table.append(len(rows), columns)
-
-    def _cells(self, name: str, cells: tuple[str, ...]) -> Cells:
+    def _cells(self, name: str, cells: Sequence[str]) -> Cells:
         try:
             return np.arange(len(cells)), np.fromiter(map(float, cells), float, len(cells))
         except ValueError:
-            pass
+            pass  # empty cells, decimal commas, text
         rows, values = [], []
         for row, cell in enumerate(cells):
             value = number(cell, self._comma) if cell else None
             if isinstance(value, str):
+                if "\n" in value and not self._lines:
+                    self._lines = (self._table.rows + row + 1, value.count("\n") + 1)
                 self._table.hold_text(name, row, value)
             elif value is not None:
                 rows.append(row)
@@ -148,10 +171,13 @@ def _ends(path: Path) -> tuple[str, bool]:
     return "utf-16" if wide else "utf-8-sig", not end.endswith((b"\n", b"\r"))
 
 
+def _parsed(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
+    """The rows with anything in them."""
+    return filter(any, csv.reader(lines, delimiter=separator, skipinitialspace=separator == " "))
+
+
 def _separator(lines: list[str]) -> str:
     """The character between the cells, by the first lines."""
-    if not lines:
-        return ","
     found = max(",;\t", key=lines[-1 if lines[0].startswith("#") else 0].count)
     if any(found in line for line in lines):
         return found
@@ -173,4 +199,17 @@ def _uncommented(lines: list[str]) -> Iterator[str]:
 
 
 def _stripped(row: Iterable[str]) -> list[str]:
-    return [cell.strip() for cell in row]
+    return [_clean(cell).strip() for cell in row]
+
+
+def _clean(text: str) -> str:
+    """Without the NULs that are left of UTF-16 where no mark at the beginning of the file tells it."""
+    return text.replace("\0", "").replace("\ufeff", "")
+
+
+def _numeric(cells: Iterable[str]) -> bool:
+    try:
+        collections.deque(map(float, cells), maxlen=0)
+    except ValueError:
+        return False
+    return True

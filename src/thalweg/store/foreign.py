@@ -10,7 +10,7 @@ import numpy as np
 from thalweg.errors import RunFolderError
 from thalweg.record import Event, Record, Series
 from thalweg.store.axis import Axis, axis_of
-from thalweg.store.names import Asked, apart, guesses, listed, metric, numbers_rows, roles
+from thalweg.store.names import Asked, apart, guesses, is_beside, listed, metric, roles
 from thalweg.store.table import Entries, Table
 from thalweg.words import noun, plural
 
@@ -42,14 +42,14 @@ def record_of(
     columns = table.columns()
     mended, guessed = table.mended, list[str]()
     aside = {table.step, table.epoch}
-    kept = [name for name in columns if name not in aside and not numbers_rows(name)]
+    kept = [name for name in columns if name not in aside and not is_beside(name)]
     _leave_text_out(table, path, columns, asked, mended)
     found = roles(kept, asked, path)
     main = next((name for role in _LOSSES for name in found if found[name] == role), None)
     if main is None:
         raise RunFolderError(
             f"{str(path)!r} has no column `loss` or `val_loss` with numbers, nor another that is plainly the loss; "
-            f"{listed([*columns])}: name one with --loss or --val-loss"
+            f"{listed([*columns])}" + (": name one with --loss or --val-loss" if columns else "")
         )
     axis = axis_of(columns[main], table, unit, mended)
     if words := guesses(found, table.step if axis.by in ("step", "both") else None, asked):

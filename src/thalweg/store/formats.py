@@ -109,9 +109,8 @@ def _journal(path: Path, asked: Asked) -> Record:
 
 
 def _binary(start: bytes) -> bool:
-    """Whether the beginning of a file is no text: control characters, other than what UTF-16 puts between letters."""
-    wide = start[:2] in (b"\xff\xfe", b"\xfe\xff") or start[1:2] == b"\0" or start[:1] == b"\0"
-    text = start.replace(b"\0", b"") if wide else start
+    """Whether the beginning of a file is no text: control characters, other than the NULs of UTF-16."""
+    text = start.replace(b"\0", b"")
     strange = sum(byte < 9 or 13 < byte < 32 for byte in text)
     return strange > 0.02 * len(text)
 

@@ -16,7 +16,7 @@ from thalweg.store.names import Asked, axes
 from thalweg.store.numerals import number
 from thalweg.store.table import CHUNK, Table
 from thalweg.store.trainer_state import facts, is_summary, is_trainer_state
-from thalweg.words import plural
+from thalweg.words import noun, plural
 
 _DEEP = 6
 """Levels of nesting that are read as parts of a name."""
@@ -87,7 +87,9 @@ def _objects(lines: Iterable[str], mended: list[str]) -> Iterator[Mapping[str, A
         else:
             lost += 1
     if lost:
-        mended.append(f"{plural(lost, 'line')} of {lost + read:,} held no JSON object and left out")
+        mended.append(
+            f"{plural(lost, 'line')} of {lost + read:,} held no JSON object and {noun(lost, 'was', 'were')} left out"
+        )
 
 
 def _of_document(document: Any, path: Path, asked: Asked) -> Record:
@@ -220,4 +222,4 @@ def _value(value: Any) -> float | str | None:
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf

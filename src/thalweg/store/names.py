@@ -13,7 +13,7 @@ _VALIDATION = ("val", "valid", "validation", "eval", "evaluation", "dev", "test"
 _STEPS = (
     "step", "global_step", "trainer_global_step", "steps", "iteration", "iterations", "iter", "iters",
     "optimizer_step", "training_step", "train_step", "num_steps", "num_updates", "update", "updates",
-    "batch", "batch_idx", "batch_index",
+    "it", "batch", "batch_idx", "batch_index",
 )  # fmt: skip
 _EPOCHS = ("epoch", "epochs", "epoch_num", "epoch_number", "ep")
 _INDEX = {"", "unnamed_0"}
@@ -35,7 +35,9 @@ _LOSSES = (
 _GLUED = re.compile(rf"(train|{'|'.join(_VALIDATION)})(loss|acc|accuracy)")
 _COPIES = re.compile(r"__(MIN|MAX)$")
 """Columns that Weights & Biases exports beside each: not quantities of their own."""
-_PLAIN = {"epoch", "step", "loss", "val_loss", "learning_rate", "lr", "global_step", "eval_loss", "grad_norm"}
+_PLAIN = {"epoch", "step", "loss", "val_loss", "learning_rate", "lr", "global_step", "eval_loss", "grad_norm"} | {
+    "train/epoch_loss", "validation/epoch_loss", "train/epoch_learning_rate",
+}  # fmt: skip
 """Names of Keras's and Hugging Face's own, which leave nothing to guess."""
 
 
@@ -106,7 +108,7 @@ def roles(names: Sequence[str], asked: Asked, source: Path) -> dict[str, str]:
         found[column(asked.loss, names, "loss", source)] = "loss"
     if asked.validation_loss is not None:
         found[column(asked.validation_loss, names, "validation loss", source)] = "validation_loss"
-    parts = {name: apart(name) for name in names if name not in found and not _COPIES.search(name)}
+    parts = {name: apart(name) for name in names if name not in found}
     if "loss" not in found.values():
         ours = {name: part for name, part in parts.items() if part.part != "validation"}
         steps = {name: part for name, part in ours.items() if part.each != "epoch"}
@@ -114,7 +116,7 @@ def roles(names: Sequence[str], asked: Asked, source: Path) -> dict[str, str]:
         for group, role in ((steps, "loss"), (means, "epoch_loss")):
             if (name := _loss(group)) is not None:
                 found[name] = role
-        if not found and len(names) == 1 and _words(names[0]) == ["value"]:  # as TensorBoard exports a curve
+        if not found and [_words(name) for name in parts] == [["value"]]:  # as TensorBoard exports a curve
             found[names[0]] = "loss"
     if "validation_loss" not in found.values():
         for word in _VALIDATION:
@@ -156,9 +158,9 @@ def metric(name: str) -> tuple[str, str]:
     return "epoch_", bare.removeprefix("epoch_")
 
 
-def numbers_rows(name: str) -> bool:
-    """Whether the column of this name only numbers the rows, as pandas writes its index."""
-    return "_".join(_words(name)) in _INDEX
+def is_beside(name: str) -> bool:
+    """Whether the column of this name is no quantity: the number of the row, the time, a copy for a chart."""
+    return "_".join(_words(name)) in {*_INDEX, "wall_time"} or _COPIES.search(name) is not None
 
 
 def column(asked: str, names: Sequence[str], what: str, source: Path) -> str:
