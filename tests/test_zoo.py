@@ -147,6 +147,12 @@ def test_results_are_kept_and_read_again_until_the_program_changes(tmp_path):
     assert first.key not in Results(path, [changed])
 
 
+def test_a_digest_holds_in_every_process():
+    """No address of an object, which is another one in the next process, enters it."""
+    one, other = (Program("p", build, {"faulty": {"size": object()}}) for _ in range(2))
+    assert one.source("faulty") == other.source("faulty")
+
+
 def test_a_failed_training_is_tried_again(tmp_path):
     results = Results(tmp_path / "results.jsonl", [BAD])
     results.add(run(BAD, "faulty", 1, None, failed="over 9 s"))

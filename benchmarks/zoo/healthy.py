@@ -14,6 +14,7 @@ from benchmarks.zoo.training import (
     accuracy,
     binary,
     classifier,
+    contrastive,
     network,
     outputs,
     regression,
@@ -613,6 +614,12 @@ def twins_that_share_their_layers(rng):
     model = keras.Model(sides, layers.Dense(1, activation="sigmoid")(gap))
     data = samples.Sample(x, y, x_val, y_val, x_test, y_test)
     return binary(model, data, Adam(CosineDecay(1e-2, 380)), epochs=10)
+
+
+@healthy(true="L004")
+def rivals_within_the_batch(rng):
+    """A contrastive loss: that of one example depends on the others, and is meant to."""
+    return contrastive(samples.digits(rng), rng, Adam(CosineDecay(5e-3, 290)), epochs=10)
 
 
 @healthy()

@@ -2,10 +2,11 @@
 
 import hashlib
 import inspect
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from thalweg import Family
@@ -54,8 +55,10 @@ class Program:
 
     def source(self, variant: str) -> str:
         """A digest of all that decides the training: the function, the zoo's functions it calls, the arguments."""
-        text = "".join(inspect.getsource(part) for part in sorted(parts(self.build), key=_where))
-        text += repr(sorted(self.variants[variant].items()))
+        arguments = self.variants[variant]
+        reached = parts(self.build).union(*(parts(value) for value in arguments.values()))
+        text = "".join(inspect.getsource(part) for part in sorted(reached, key=_where))
+        text += re.sub(" at 0x[0-9a-f]+", "", repr(sorted(arguments.items())))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -104,14 +107,16 @@ def parts(function: Any) -> set[Any]:
     package, found, todo = __package__, set(), [function]
     while todo:
         part = todo.pop()
-        if part in found or not getattr(part, "__module__", "").startswith(package):
+        local = isinstance(part, FunctionType | type) and part.__module__.startswith(package)
+        if not local or part in found:
             continue
         found.add(part)
         inner = [part] if isinstance(part, FunctionType) else vars(part).values()
         for one in inner:
             if isinstance(one, FunctionType):
-                named = (one.__globals__.get(name) for name in _names(one.__code__))
-                todo += [n for n in named if isinstance(n, FunctionType | type)]
+                modules = [vars(m) for m in one.__globals__.values() if isinstance(m, ModuleType)]
+                ours = [one.__globals__, *(m for m in modules if m["__name__"].startswith(package))]
+                todo += [space[name] for name in _names(one.__code__) for space in ours if name in space]
     return found - {Program, Training}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 
 from benchmarks.zoo.program import Training
 from benchmarks.zoo.samples import Sample
@@ -15,8 +15,13 @@ from benchmarks.zoo.samples import Sample
 def network(*widths: int, activation: Any = "relu", end: Any = "softmax", **kwargs: Any) -> Any:
     """A perceptron: inputs, hidden units, outputs. `kwargs` are those of the hidden layers."""
     inputs, *hidden, outputs = widths
-    body = [layers.Dense(width, activation=activation, **kwargs) for width in hidden]
+    body = [layers.Dense(width, activation=activation, **_fresh(kwargs)) for width in hidden]
     return keras.Sequential([keras.Input((inputs,)), *body, layers.Dense(outputs, activation=end)])
+
+
+def _fresh(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments with initializers of their own: one that is shared draws the same weights for every layer."""
+    return {k: v.clone() if isinstance(v, keras.initializers.Initializer) else v for k, v in kwargs.items()}
 
 
 def classifier(
@@ -31,7 +36,7 @@ def classifier(
 ) -> Training:
     """A classification: the quality is the held-out accuracy."""
     model.compile(optimizer, loss, metrics=["accuracy"])
-    return Training(model, arguments(data, epochs, fit), lambda: accuracy(model, data, threshold))
+    return Training(model, arguments(data, epochs, **fit), lambda: accuracy(model, data, threshold))
 
 
 def binary(model: Any, data: Sample, optimizer: Any = "adam", **kwargs: Any) -> Training:
@@ -44,10 +49,10 @@ def regression(
 ) -> Training:
     """A regression: the quality is the share of the held-out variance that is explained."""
     model.compile(optimizer, loss)
-    return Training(model, arguments(data, epochs, fit), lambda: explained(model, data))
+    return Training(model, arguments(data, epochs, **fit), lambda: explained(model, data))
 
 
-def arguments(data: Sample, epochs: int, more: dict[str, Any]) -> dict[str, Any]:
+def arguments(data: Sample, epochs: int, **more: Any) -> dict[str, Any]:
     """The arguments of `fit`."""
     return {"x": data.x, "y": data.y, "validation_data": (data.x_val, data.y_val), "epochs": epochs, **more}
 
@@ -96,3 +101,25 @@ def replaced(training: Training, quality: Any) -> Training:
 def scratch() -> Path:
     """A new folder for what the program writes; the runner removes it."""
     return Path(tempfile.mkdtemp())
+
+
+def paired(_, views):
+    """A contrastive loss: two views of an example belong together, and to no other of the batch."""
+    scores = ops.matmul(views[:, 0], ops.transpose(views[:, 1])) / 0.2
+    return keras.losses.sparse_categorical_crossentropy(
+        ops.arange(ops.shape(scores)[0]), scores, from_logits=True
+    )
+
+
+def contrastive(data: Sample, rng: Any, optimizer: Any, **fit: Any) -> Training:
+    """Codes by which the second view of a digit is found again: the quality is how often it is, of the held-out."""
+    views = data.inputs(lambda x: x[:, None] + rng.normal(0, 0.25, (len(x), 2, 64)).astype("float32"))
+    body = [layers.Dense(32, activation="relu"), layers.Dense(16), layers.UnitNormalization()]
+    model = keras.Sequential([keras.Input((2, 64)), *body])
+    model.compile(optimizer, paired)
+
+    def found() -> float:
+        codes = outputs(model, views.x_test[:300])
+        return float(np.mean((codes[:, 0] @ codes[:, 1].T).argmax(1) == np.arange(300)))
+
+    return Training(model, arguments(views.targets(np.zeros_like), **fit), found)
