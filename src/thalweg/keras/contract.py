@@ -60,7 +60,8 @@ def contract_facts(
             axes = {"outputs": list(output.shape[1:]), "targets": list(targets[0].shape[1:])}
             facts["example_axis"] = axes
             losses = loss_facts(model)
-            facts["constant_prediction_loss"] = _constant(losses, targets[0], output, probe.weights)
+            if not getattr(getattr(model, "_compile_loss", None), "_user_loss_weights", None):
+                facts["constant_prediction_loss"] = _constant(losses, targets[0], output, probe.weights)
             if not tree.is_nested(probe.targets) and not tree.is_nested(outputs):
                 facts |= dict(_Layout(called, values, targets[0], output).facts())
     return {name: fact for name, fact in facts.items() if fact is not None and fact == fact}
@@ -87,6 +88,7 @@ def _loss_fact(loss: Any) -> dict[str, Any]:
         "from_logits": _plain(given.get("from_logits"), bool),
         "reduction": str(getattr(loss, "reduction", "sum_over_batch_size")),
         "label_smoothing": _plain(given.get("label_smoothing"), float),
+        "ignore_class": _plain(given.get("ignore_class"), int),
         "own": own,
     }
 
@@ -121,6 +123,8 @@ def _constant(
     losses: list[dict[str, Any]], targets: NDArray[Any], output: NDArray[Any], weights: Any
 ) -> float | None:
     if len(losses) != 1 or losses[0]["own"] or weights is not None or losses[0].get("label_smoothing"):
+        return None
+    if losses[0].get("reduction") not in ("sum_over_batch_size", "mean", "mean_with_sample_weight"):
         return None
     name = str(losses[0]["name"])
     width = output.shape[-1] if output.ndim > 1 else 1

@@ -6,12 +6,14 @@ from thalweg.rules.all_linear import AllLinear
 from thalweg.rules.answer import answer, answer_before
 from thalweg.rules.ascent import Ascent
 from thalweg.rules.bottleneck import Bottleneck
+from thalweg.rules.broadcast import Broadcast
 from thalweg.rules.clipped import AlwaysClipped
 from thalweg.rules.collinear import Collinear
 from thalweg.rules.constant import NoBetterThanConstant
 from thalweg.rules.creep import RateTooLow
 from thalweg.rules.dead import DeadUnits
 from thalweg.rules.diverging import Diverging
+from thalweg.rules.dropout import Dropout
 from thalweg.rules.early_restore import EarlyRestore
 from thalweg.rules.exploding import ExplodingGradients
 from thalweg.rules.fixed_rate import FixedRate
@@ -20,19 +22,27 @@ from thalweg.rules.frozen_rate import FrozenRate
 from thalweg.rules.hidden_softmax import HiddenSoftmax
 from thalweg.rules.idle_columns import IdleColumns
 from thalweg.rules.imbalance import Imbalance
+from thalweg.rules.initial_loss import InitialLoss
 from thalweg.rules.initial_scale import InitialScale
 from thalweg.rules.input_scale import InputScale
+from thalweg.rules.labels import Labels
 from thalweg.rules.leakage import Leakage
+from thalweg.rules.logits import Logits
 from thalweg.rules.lost_counters import LostCounters
+from thalweg.rules.mismatch import Mismatch
+from thalweg.rules.modes import Modes
 from thalweg.rules.noise import GradientNoise
 from thalweg.rules.noisy_labels import NoisyLabels
 from thalweg.rules.nonfinite import NonFinite
 from thalweg.rules.nonfinite_data import NonFiniteData
 from thalweg.rules.oscillating import Oscillating
+from thalweg.rules.output_range import OutputRange
 from thalweg.rules.overfitting import Overfitting
 from thalweg.rules.overshoot import RateTooHigh
 from thalweg.rules.overwritten import Overwritten
+from thalweg.rules.penalty import Penalty
 from thalweg.rules.poisoned_best import PoisonedBest
+from thalweg.rules.predictions import ReportedLoss
 from thalweg.rules.same_order import SameOrder
 from thalweg.rules.saturated import SaturatedUnits
 from thalweg.rules.schedule import ScheduleEnded
@@ -40,6 +50,7 @@ from thalweg.rules.schedule_free import ScheduleFree
 from thalweg.rules.sorted_batches import SortedBatches
 from thalweg.rules.spike import GradientSpike
 from thalweg.rules.stalled import Stalled
+from thalweg.rules.summed import SummedLoss
 from thalweg.rules.symmetric import SymmetricUnits
 from thalweg.rules.target_scale import TargetScale
 from thalweg.rules.unfinished import Unfinished
@@ -64,6 +75,14 @@ RULES: tuple[Rule, ...] = (
     NoisyLabels(),
     Imbalance(),
     SortedBatches(),
+    OutputRange(),
+    Labels(),
+    Logits(),
+    ReportedLoss(),
+    Broadcast(),
+    Mismatch(),
+    InitialLoss(),
+    SummedLoss(),
     SymmetricUnits(),
     InitialScale(),
     AllLinear(),
@@ -80,6 +99,9 @@ RULES: tuple[Rule, ...] = (
     Ascent(),
     GradientNoise(),
     SameOrder(),
+    Penalty(),
+    Dropout(),
+    Modes(),
     FrozenRate(),
     FixedRate(),
     AbsentMonitor(),

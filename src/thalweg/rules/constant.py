@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
+from thalweg.rules.head import class_counts
 from thalweg.rules.layers import LARGE, largest_update
-from thalweg.rules.objective import GAIN, Progress, number, progress, rows
+from thalweg.rules.objective import GAIN, Progress, number, progress
 from thalweg.stats import spread, trend
 
 
@@ -186,7 +187,7 @@ class NoBetterThanConstant(Rule):
 
     def _validation(self, record: Record, made: Progress) -> Finding | None:
         """A concern where a classifier is better than a constant on its training data only."""
-        validation, counts = record.series.get("validation_loss"), _class_counts(record)
+        validation, counts = record.series.get("validation_loss"), class_counts(record)
         # Seven values on one side of a line put their median there with 99 % confidence (sign test).
         if validation is None or len(validation) < 7 or counts is None:
             return None
@@ -218,7 +219,7 @@ class NoBetterThanConstant(Rule):
         if variance is not None and len(variance) and variance.values[-1] > 0.05:
             return "explained variance", Evidence(float(variance.values[-1]), "fraction", threshold=0.05)
         accuracy = record.series.get("probe_accuracy")
-        counts = _class_counts(record)
+        counts = class_counts(record)
         if accuracy is None or not len(accuracy) or counts is None:
             return None
         examples = number(record, "watch", "probe_examples")
@@ -233,18 +234,6 @@ def _chance(counts: NDArray[np.float64], examples: float) -> tuple[float, float]
     """The accuracy of always answering the commonest class, and its standard error over so many examples."""
     chance = float(np.max(counts) / np.sum(counts))
     return chance, float(np.sqrt(chance * (1.0 - chance) / examples))
-
-
-def _class_counts(record: Record) -> NDArray[np.float64] | None:
-    """How often each class is a target; None where it is not known."""
-    for row in rows(record, "data", "targets"):
-        try:
-            counts = np.asarray(row.get("class_counts"), dtype=np.float64).ravel()
-        except (TypeError, ValueError):
-            continue
-        if len(counts) and np.all(counts >= 0.0) and 0.0 < float(np.sum(counts)) < np.inf:
-            return counts
-    return None
 
 
 _PAIRED = Remedy(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thalweg.record import Record
 from thalweg.rules.objective import fact, rows
@@ -98,6 +99,18 @@ def units(record: Record) -> int | None:
         shape = fact(record, *path)
         if isinstance(shape, list | tuple) and shape and isinstance(shape[-1], int):
             return shape[-1]
+    return None
+
+
+def class_counts(record: Record) -> NDArray[np.float64] | None:
+    """How often each class is a target; None where it is not known."""
+    for row in rows(record, "data", "targets"):
+        try:
+            counts = np.asarray(row.get("class_counts"), dtype=np.float64).ravel()
+        except (TypeError, ValueError):
+            continue
+        if len(counts) and np.all(counts >= 0.0) and 0.0 < float(np.sum(counts)) < np.inf:
+            return counts
     return None
 
 

@@ -28,4 +28,4 @@ def effective_rank(points: NDArray[Any]) -> float:
     # What varies by less than single precision rounds does not vary.
     if total <= 1e-13 * few.size or squares == 0.0:
         return 0.0
-    return min(total * total / squares / min(few.shape), 1.0)
+    return float(min(total * total / squares / min(few.shape), 1.0))

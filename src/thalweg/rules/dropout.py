@@ -1,0 +1,118 @@
+"""R002: dropout too strong."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
+from thalweg.record import Record
+from thalweg.rule import Rule
+from thalweg.rules.head import last
+from thalweg.rules.objective import rows
+from thalweg.rules.shortfall import learnable, shortfall
+
+
+@dataclass(frozen=True)
+class Dropout(Rule):
+    """Dropout too strong.
+
+    ## What it asks
+
+    Did dropout leave too little of the network to learn with?
+
+    ## Why it matters
+
+    At a rate of 0.9, nine of ten units are silent at each step: what remains is noise about a tenth of the
+    network, and training slows down or stops far above what the network could fit.
+
+    ## How it is decided
+
+    A concern needs both of these:
+
+    - a layer with a dropout rate of at least `strong`; or one of at least `rate`, and a loss on the probe batch
+      in training mode above `ratio` times that in inference mode, at the last look;
+    - the run ended short of a constant prediction or of a linear model (L001, B001), on targets of which
+      nothing says that they cannot be learned (D008).
+
+    ## Thresholds
+
+    `rate` = 0.5, `strong` = 0.8, `ratio` = 1.1. Rates: docs/calibration.md. A training loss above the
+    validation loss is the ordinary sign of dropout at work, and alone never an alarm.
+
+    ## Known limits
+
+    Several modest rates in a row are not added up. A network that dropout merely slows is not named.
+
+    ## What to do
+
+    A rate of 0.5 at most for hidden layers and 0.2 for inputs, and none before the network overfits.
+
+    ## References
+
+    Srivastava et al., *Dropout*, JMLR 2014, section 7.3 (rates and what they do).
+    """
+
+    code = "R002"
+    title = "Dropout too strong"
+    family = Family.REGULARISATION
+    needs = (("loss", "epoch_loss"),)
+
+    rate: float = 0.5
+    """Rate that can do harm."""
+    strong: float = 0.8
+    """Rate that hardly ever helps."""
+    ratio: float = 1.1
+    """Training-mode loss over inference-mode loss."""
+
+    def assess(self, record: Record) -> Finding:
+        """The largest rate, what it does to the loss, and where the run ended."""
+        rates = {
+            str(row.get("name")): float(row["rate"])
+            for row in rows(record, "layers")
+            if "Dropout" in str(row.get("class")) and isinstance(row.get("rate"), int | float)
+        }
+        if not rows(record, "layers"):
+            return self.unassessed("Not assessed: the layers are not known.")
+        if not rates:
+            return self.finding(Verdict.SATISFACTORY, "No layer of the model drops units out.")
+        layer = max(rates, key=lambda name: rates[name])
+        training, inference = last(record, "probe_training_loss"), last(record, "probe_loss")
+        evidence = {
+            "rate": Evidence(rates[layer], "fraction", usual=0.5, threshold=self.rate),
+            "layer": Evidence(layer),
+        }
+        template = "The dropout of `{layer}` silenced {rate} of its inputs"
+        series: tuple[str, ...] = ()
+        if np.isfinite(training) and np.isfinite(inference):
+            evidence["training"] = Evidence(training, "loss", usual=inference)
+            series = ("probe_training_loss", "probe_loss")
+            template += "; with it the loss on the probe batch was {training}, without {training__usual}"
+        felt = rates[layer] >= self.rate and training > self.ratio * inference
+        if not (felt or rates[layer] >= self.strong):
+            return self.finding(Verdict.SATISFACTORY, f"{template}.", evidence, series=series)
+        harm = shortfall(record)
+        if harm is None:
+            return self.finding(
+                Verdict.SATISFACTORY,
+                f"{template}, and nothing shows that it fell short.",
+                evidence,
+                series=series,
+            )
+        if not learnable(record):
+            return self.unassessed(
+                "Not assessed: the targets could not be foretold from the inputs (see D008)."
+            )
+        return self.finding(
+            Verdict.CONCERN,
+            f"{template}. {harm.words[:1].upper()}{harm.words[1:]}.",
+            {**evidence, **harm.evidence},
+            series=(*series, *harm.series),
+            layer=layer,
+            remedies=(
+                Remedy(
+                    "Lower the dropout rate, or leave the layer out until the network overfits.",
+                    "Dropout trades fit for generalisation, and there was no fit to trade.",
+                    code="keras.layers.Dropout(0.2)",
+                ),
+            ),
+        )

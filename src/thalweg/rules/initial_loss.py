@@ -1,0 +1,129 @@
+"""O007: the loss began far above a constant prediction's."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
+from thalweg.record import Record
+from thalweg.rule import Rule
+from thalweg.rules.head import REGRESSION, head
+from thalweg.rules.objective import number
+from thalweg.rules.shortfall import learnable, shortfall
+
+_SCALE = Remedy(
+    "Scale the inputs, and the targets of a regression, to mean 0 and standard deviation 1.",
+    "Outputs of the size of the targets begin near the constant prediction.",
+    code="keras.layers.Normalization()",
+)
+_PRIOR = Remedy(
+    "Begin the last bias at the answer of the constant prediction: the mean of the targets, or the logarithm of "
+    "the class frequencies.",
+    "The first steps are then not spent on finding it.",
+    code="bias_initializer=keras.initializers.Constant(y.mean())",
+)
+_SMALL = Remedy(
+    "Initialise the last kernel smaller.",
+    "Large scores are confident answers, and most of them wrong at first.",
+    code='kernel_initializer="glorot_uniform"',
+)
+
+
+@dataclass(frozen=True)
+class InitialLoss(Rule):
+    """The loss began far above a constant prediction's.
+
+    ## What it asks
+
+    At the first weights, was the loss of the predictions near that of the best constant answer, and if it was
+    not, did the run ever make up for it?
+
+    ## Why it matters
+
+    An untrained network knows nothing: its loss belongs near that of always answering the same. Ten times
+    that is confidence without knowledge, from inputs, targets or weights out of scale, and the steps go into
+    unlearning it.
+
+    ## How it is decided
+
+    The loss of the probe batch's predictions before the first step, without penalty, against the constant
+    prediction's on the same targets. A concern needs both of these:
+
+    - it lies above by more than `share` of it and by more than `errors` times its root over the number of
+      examples;
+    - the run ended short of a finite loss, of the constant prediction or of a linear model (L001, B001), and
+      nothing says that the targets cannot be learned (D008).
+
+    A first loss below the constant prediction's is that of a network that was trained before.
+
+    ## Thresholds
+
+    `share` = 0.5, `errors` = 3. Rates: docs/calibration.md. Many healthy regressions begin far off, raw
+    targets under Adam among them, and learn: the first loss alone is never an alarm.
+
+    ## Known limits
+
+    Known for the losses whose constant prediction is known, and one output.
+
+    ## What to do
+
+    Scale what is out of scale; else begin the last bias at the constant answer.
+
+    ## References
+
+    Karpathy, *A Recipe for Training Neural Networks*, 2019 ("verify loss at init").
+    """
+
+    code = "O007"
+    title = "Loss began far above a constant prediction's"
+    family = Family.OUTPUT
+    needs = (("loss", "epoch_loss"),)
+
+    share: float = 0.5
+    """Share of the constant prediction's loss by which the first may exceed it."""
+    errors: float = 3.0
+    """Standard errors by which it may."""
+
+    def assess(self, record: Record) -> Finding:
+        """The first loss, and what became of it."""
+        first = number(record, "contract", "recomputed_loss")
+        constant = number(record, "contract", "constant_prediction_loss")
+        if np.isnan(first) or np.isnan(constant) or constant <= 0.0:
+            return self.unassessed(
+                "Not assessed: the first loss, or a constant prediction's, was not measured."
+            )
+        examples = number(record, "watch", "probe_examples")
+        examples = examples if examples >= 1.0 else 256.0
+        line = constant + max(self.share, self.errors / float(np.sqrt(examples))) * constant
+        evidence = {"first": Evidence(first, "loss", usual=constant, threshold=line)}
+        if first <= line:
+            return self.finding(
+                Verdict.SATISFACTORY,
+                "Before the first step the loss was {first}, where a constant prediction has {first__usual}.",
+                evidence,
+                series=("probe_loss", "loss"),
+            )
+        harm = shortfall(record)
+        if harm is None:
+            return self.finding(
+                Verdict.SATISFACTORY,
+                "Before the first step the loss was {first}, where a constant prediction has {first__usual}; "
+                "nothing shows that the run did not make up for it.",
+                evidence,
+                series=("probe_loss", "loss"),
+            )
+        if not learnable(record):
+            return self.unassessed(
+                "Not assessed: the targets could not be foretold from the inputs (see D008)."
+            )
+        end = head(record)
+        regression = end is not None and end.loss in REGRESSION
+        return self.finding(
+            Verdict.CONCERN,
+            "Before the first step the loss was {first}, far above the {first__usual} of a constant prediction; "
+            f"{harm.words}.",
+            {**evidence, **harm.evidence},
+            series=("probe_loss", *harm.series),
+            step=0,
+            remedies=(_SCALE, _PRIOR) if regression else (_SCALE, _SMALL),
+        )

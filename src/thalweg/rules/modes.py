@@ -1,0 +1,147 @@
+"""R003: training and inference part."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
+from thalweg.record import Record
+from thalweg.rule import Rule
+from thalweg.rules.objective import number, rows
+
+
+@dataclass(frozen=True)
+class Modes(Rule):
+    """Training and inference part.
+
+    ## What it asks
+
+    Are the predictions as good in inference as the same network makes them, on the same examples, in training?
+
+    ## Why it matters
+
+    Batch normalisation takes its statistics from the batch in training, and from moving averages in
+    inference. Where the averages lag behind or were made of tiny batches, the network that learned is not the
+    one that answers: the training loss is small and the validation loss that of chance.
+
+    ## How it is decided
+
+    The loss of the probe batch at the last looks, in both modes. A concern needs all of these, at the last two
+    looks (the last, where there was one):
+
+    - in inference it is above `ratio` times that in training mode;
+    - in inference it is no better than a constant prediction's, or, where that is not known, than before the
+      first step;
+    - in training mode it is under `share` of that.
+
+    Dropout and noise make the loss larger in training, not in inference, and explain none of it.
+
+    ## Thresholds
+
+    `ratio` = 2, `share` = 0.5. Rates: docs/calibration.md.
+
+    ## Known limits
+
+    Training mode is measured with the statistics of the whole probe batch, up to 256 examples: what tiny
+    batches do to them shows in inference alone.
+
+    ## What to do
+
+    Let the averages follow: a lower momentum, larger batches, or a normalisation without averages.
+
+    ## References
+
+    Ioffe & Szegedy, *Batch Normalization*, ICML 2015. Ioffe, *Batch Renormalization*, NeurIPS 2017.
+    """
+
+    code = "R003"
+    title = "Training and inference part"
+    family = Family.REGULARISATION
+    needs = (("probe_training_loss",), ("probe_loss",))
+
+    ratio: float = 2.0
+    """Loss in inference over loss in training mode."""
+    share: float = 0.5
+    """Share of the constant prediction's loss under which the network has learned."""
+
+    def assess(self, record: Record) -> Finding:
+        """The two losses at the last looks."""
+        one, other = record.series["probe_loss"], record.series["probe_training_loss"]
+        steps, left, right = np.intersect1d(one.steps, other.steps, return_indices=True)
+        known = steps > 0
+        inference, training = one.values[left][known][-2:], other.values[right][known][-2:]
+        if not len(inference) or not np.all(np.isfinite([inference, training])):
+            return self.unassessed(
+                "Not assessed: the probe batch was not measured in both modes after a step."
+            )
+        evidence = {"inference": Evidence(float(inference[-1]), "loss", usual=float(training[-1]))}
+        series = ("probe_loss", "probe_training_loss")
+        chance = number(record, "constant_prediction_loss")
+        words = "a constant prediction has {chance}"
+        if np.isnan(chance) and one.steps[0] == 0:
+            chance, words = float(one.values[0]), "it was {chance} before the first step"
+        parted = inference / self.ratio > np.maximum(training, 0.0)
+        if not np.all(parted):
+            return self.finding(
+                Verdict.SATISFACTORY,
+                f"{_ENDED}.",
+                evidence,
+                series=series,
+            )
+        if not np.isfinite(chance):
+            return self.unassessed(
+                "Not assessed: the loss ended at {inference} in inference and at {inference__usual} in training "
+                "mode, but what a constant prediction has is not known.",
+                evidence,
+            )
+        evidence["chance"] = Evidence(chance, "loss", threshold=self.share * chance)
+        if not (chance > 0.0 and np.all(inference >= chance) and np.all(training < self.share * chance)):
+            return self.finding(
+                Verdict.SATISFACTORY,
+                f"{_ENDED}; {words}.",
+                evidence,
+                series=series,
+            )
+        template = f"{_ENDED}; {words}."
+        normalised = [row for row in rows(record, "layers") if "BatchNormalization" in str(row.get("class"))]
+        momenta = [row["momentum"] for row in normalised if isinstance(row.get("momentum"), int | float)]
+        if momenta:
+            evidence["momentum"] = Evidence(float(max(momenta)), "1", usual=0.99)
+            evidence["steps"] = Evidence(record.last_step, "steps")
+            template += " The moving averages kept {momentum} of themselves at each of {steps} steps."
+        return self.finding(
+            Verdict.CONCERN,
+            template,
+            evidence,
+            series=series,
+            step=int(steps[-1]),
+            layer=str(normalised[0].get("name")) if normalised else None,
+            remedies=_NORMALISED if normalised else (_OTHER,),
+        )
+
+
+_ENDED = (
+    "On the probe batch the loss ended at {inference} in inference and at {inference__usual} in training mode"
+)
+_NORMALISED = (
+    Remedy(
+        "Lower the momentum of batch normalisation.",
+        "The averages follow the last 1/(1 - momentum) steps; before that they hold what they began with.",
+        code="keras.layers.BatchNormalization(momentum=0.9)",
+    ),
+    Remedy(
+        "Train with batches of 16 examples or more.",
+        "The statistics of a few examples are not those of the data.",
+        code="model.fit(x, y, batch_size=32)",
+    ),
+    Remedy(
+        "Or normalise without averages.",
+        "Layer and group normalisation do the same in training and inference.",
+        code="keras.layers.LayerNormalization()",
+    ),
+)
+_OTHER = Remedy(
+    "Look for a layer that answers otherwise with `training=False`.",
+    "On the same examples and weights nothing else differs.",
+    Safety.MANUAL,
+)

@@ -1,0 +1,114 @@
+"""R001 to R003: penalty, dropout, and the two modes of a network."""
+
+from typing import Any
+
+import pytest
+
+from thalweg import Record, Verdict
+from thalweg.rules.dropout import Dropout
+from thalweg.rules.modes import Modes
+from thalweg.rules.penalty import Penalty
+from thalweg.testing import RuleConformance, check
+
+from .runs import having, healthy, series, stuck
+
+for _rule in (Penalty(), Dropout(), Modes()):
+    _name = f"Test{type(_rule).__name__}"
+    globals()[_name] = type(_name, (RuleConformance,), {"rule": _rule})
+
+LOOKS = [0, 500, 1000, 1500, 2000]
+
+
+def looked(record: Record, **measured: list[float]) -> Record:
+    return having(record, *(series(name, values, LOOKS[-len(values) :]) for name, values in measured.items()))
+
+
+# R001
+
+
+def penalised(record: Record, penalty: float = 9.0) -> Record:
+    return looked(record, penalty=[9.0, penalty, penalty, penalty, penalty], recomputed_loss=[2.3] * 5)
+
+
+def test_a_penalty_that_leaves_nothing_to_fit() -> None:
+    finding = check(Penalty(), penalised(healthy(loss=stuck(level=11.3), info={"initial_loss": 11.4})))
+    assert finding.verdict is Verdict.CONCERN
+    assert finding.evidence["penalty"].value == 9.0
+
+
+def test_a_penalty_beside_a_fit() -> None:
+    """Larger than the loss of the data, in a run that learned; and small, in one that did not."""
+    assert check(Penalty(), penalised(healthy())).verdict is Verdict.SATISFACTORY
+    assert check(Penalty(), penalised(healthy(loss=stuck()), penalty=0.1)).verdict is Verdict.SATISFACTORY
+    follows = looked(penalised(healthy(loss=stuck(level=11.3))), probe_accuracy=[0.1, 0.5, 0.7, 0.8, 0.9])
+    assert check(Penalty(), follows).verdict is Verdict.SATISFACTORY
+    noise = penalised(healthy(loss=stuck(level=11.3), info={"data": {"signal": {"p": 0.5}}}))
+    assert check(Penalty(), noise).verdict is Verdict.UNASSESSED
+
+
+def decaying(decay: float, last: float, **replaced: Any) -> Record:
+    optimizer = {"optimizer": {"name": "adamw", "weight_decay": decay}}
+    return looked(healthy(info=optimizer, **replaced), parameter_norm=[10.0, 5.0, 2.0, last])
+
+
+def test_weight_decay() -> None:
+    assert check(Penalty(), decaying(1.0, 0.5, loss=stuck())).verdict is Verdict.CONCERN
+    assert check(Penalty(), decaying(1.0, 0.5)).verdict is Verdict.SATISFACTORY
+    assert check(Penalty(), decaying(1.0, 8.0, loss=stuck())).verdict is Verdict.SATISFACTORY
+    assert check(Penalty(), decaying(0.004, 0.5, loss=stuck())).verdict is Verdict.SATISFACTORY
+
+
+# R002
+
+
+def dropping(rate: float, training: float = 2.3, inference: float = 2.3, **replaced: Any) -> Record:
+    layers = [{"name": "dense", "class": "Dense"}, {"name": "dropout", "class": "Dropout", "rate": rate}]
+    record = healthy(info={"layers": layers}, **replaced)
+    return looked(record, probe_training_loss=[training], probe_loss=[inference])
+
+
+@pytest.mark.parametrize("rate, training", [(0.9, 2.3), (0.6, 2.8)])
+def test_dropout_that_leaves_nothing(rate: float, training: float) -> None:
+    finding = check(Dropout(), dropping(rate, training, loss=stuck()))
+    assert finding.verdict is Verdict.CONCERN and finding.layer == "dropout"
+
+
+def test_dropout_at_work() -> None:
+    assert check(Dropout(), dropping(0.9, 0.9, 0.3)).verdict is Verdict.SATISFACTORY
+    assert check(Dropout(), dropping(0.6, 2.3, loss=stuck())).verdict is Verdict.SATISFACTORY
+    assert check(Dropout(), dropping(0.3, 2.9, loss=stuck())).verdict is Verdict.SATISFACTORY
+    assert check(Dropout(), healthy()).verdict is Verdict.UNASSESSED
+
+
+# R003
+
+
+def normalised(inference: list[float], training: list[float], **info: Any) -> Record:
+    layers = [{"name": "bn", "class": "BatchNormalization", "momentum": 0.999}]
+    record = healthy(info={"layers": layers, **info})
+    return looked(record, probe_loss=inference, probe_training_loss=training)
+
+
+def test_averages_that_lag_behind() -> None:
+    finding = check(Modes(), normalised([2.3, 5.0, 5.0, 4.0, 3.0], [2.3, 1.0, 0.5, 0.3, 0.2]))
+    assert finding.verdict is Verdict.CONCERN and finding.layer == "bn"
+    assert finding.evidence["momentum"].value == 0.999
+    unknown = {"constant_prediction_loss": None}
+    assert (
+        check(Modes(), normalised([2.3, 5, 5, 4, 3], [2.3, 1, 0.5, 0.3, 0.2], **unknown)).verdict
+        is Verdict.CONCERN
+    )
+
+
+@pytest.mark.parametrize(
+    "inference, training",
+    [
+        ([2.3, 0.9, 0.5, 0.3, 0.2], [2.3, 1.4, 0.9, 0.8, 0.7]),  # dropout
+        ([2.3, 5.0, 4.0, 3.0, 0.3], [2.3, 1.0, 0.5, 0.3, 0.2]),  # the averages caught up in the end
+        ([2.3, 1.0, 0.5, 0.5, 0.5], [2.3, 0.9, 0.3, 0.2, 0.1]),  # both learned
+        ([2.3, 5.0, 5.0, 5.0, 5.0], [2.3, 2.4, 2.3, 2.2, 2.1]),  # neither learned
+        ([2.3, 0.1, 1e-3, 1e-5, 1e-7], [2.3, 0.1, 1e-4, 1e-6, 0.0]),
+    ],
+)
+def test_modes_that_agree_where_it_matters(inference: list[float], training: list[float]) -> None:
+    assert check(Modes(), normalised(inference, training)).verdict is Verdict.SATISFACTORY
