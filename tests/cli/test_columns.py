@@ -23,8 +23,8 @@ def log(tmp_path):
 
 def test_where_no_column_is_plainly_the_loss_the_options_are_named(log):
     result = invoke("diagnose", log)
-    assert result.exit_code == 2
-    assert isinstance(result.exception, SystemExit) or "name one with --loss or --val-loss" in str(
+    assert isinstance(result.exception, RunFolderError)
+    assert "its columns are 'it', 'd_loss', 'g_loss', 'held_out': name one with --loss" in str(
         result.exception
     )
 
