@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from thalweg import Record, Verdict
+from thalweg import Event, Record, Verdict
 
 from .runs import ask, having, healthy, series, stuck
 
@@ -247,6 +247,40 @@ def test_a_gain_too_small_has_no_end() -> None:
     finding = ask("L004", creeping)
     assert finding.verdict is Verdict.UNASSESSED
     assert "gained 0.0014 in all" in finding.message
+
+
+def brief(epochs: int, end: float, bend: float = 1.0) -> Record:
+    """One to four epochs of 200 steps, from 2.4 to `end`: straight, or bent by the power `bend`."""
+    n = 200 * epochs
+    loss = (
+        end
+        + (2.4 - end) * (1.0 - np.arange(n) / n) ** bend
+        + 0.05 * np.random.default_rng(0).standard_normal(n)
+    )
+    record = healthy(n, loss=loss, validation_loss=None, epoch_loss=None)
+    ends = 200 * np.arange(1, epochs + 1)
+    record = having(record, series("validation_loss", np.linspace(2.2, end, epochs), ends))
+    return Record.of(record.series.values(), record.info, [Event(int(step), "epoch") for step in ends])
+
+
+@pytest.mark.parametrize("epochs", [2, 3])
+def test_a_brief_run_that_plainly_falls(epochs: int) -> None:
+    finding = ask("L004", brief(epochs, 1.6))
+    assert finding.verdict is Verdict.CONCERN
+    assert finding.evidence["share"].threshold == pytest.approx(0.2, rel=0.01)
+
+
+@pytest.mark.parametrize("record", [brief(3, 0.8), brief(3, 1.6, bend=4.0), brief(1, 1.6)])
+def test_a_brief_run_that_came_far_or_slowed_down(record: Record) -> None:
+    finding = ask("L004", record)
+    assert finding.verdict is Verdict.UNASSESSED
+    assert "it takes 5 epochs to tell" in finding.message
+
+
+def test_a_brief_run_whose_validation_rose() -> None:
+    record = brief(3, 1.6)
+    rising = series("validation_loss", [2.0, 1.9, 1.95], record.series["validation_loss"].steps)
+    assert ask("L004", having(record, rising)).verdict is Verdict.UNASSESSED
 
 
 # B001

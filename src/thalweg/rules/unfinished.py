@@ -48,21 +48,25 @@ class Unfinished(Rule):
     of the last third is what annealing does, more epochs at that rate would not repeat it, and the question
     is left unassessed.
 
+    A run of fewer than `epochs` epochs is judged by its losses per step, and only where all is plain: the
+    fall over the last third is `plain` of the gain or more (a straight line has a third of it there), the
+    loss ended above half of a constant prediction's (of its start where that is not known), and each
+    validation was below the one before.
+
     ## Thresholds
 
-    `significance` = 0.01, `share` = 0.05, `epochs` = 5. On losses per step that levelled off 1.2 % (0.5 to
-    3.2 %), all of them under noise of autocorrelation 0.9; none on one-cycle schedules and interpolating runs
-    (320 each). On validation losses of 8 to 200 epochs that levelled off 0 to 1.3 % up to autocorrelation 0.5,
-    up to 6.3 % at 0.9 (1,000 runs each, `benchmarks/error_rates.py`).
+    `significance` = 0.01, `share` = 0.05, `epochs` = 5, `plain` = 0.2. On losses per step that levelled off
+    1.2 % (0.5 to 3.2 %), all of them under noise of autocorrelation 0.9; none on one-cycle schedules and
+    interpolating runs (320 each). On validation losses of 8 to 200 epochs that levelled off 0 to 1.3 % up to
+    autocorrelation 0.5, up to 6.3 % at 0.9 (1,000 runs each, `benchmarks/error_rates.py`).
 
     On 44 runs of 22 healthy Keras programs, on two backends: 1 alarm that was not true of the run (0 to 12 %,
     `benchmarks/programs.py`), and 6 that were.
 
     ## Known limits
 
-    Fewer than `epochs` epochs, or too few values (8 of a log of epochs, 256 steps) are not assessed: every
-    run falls that early. A slow fall hidden in noise is missed: the answer "levelled off" is about this
-    record, not about the minimum.
+    Too few values (8 of a log of epochs, 256 steps) are not assessed. A slow fall hidden in noise is missed:
+    the answer "levelled off" is about this record, not about the minimum.
 
     ## What to do
 
@@ -70,9 +74,9 @@ class Unfinished(Rule):
 
     ## References
 
-    Santer et al., *J. Geophys. Res.* 105, 2000, section 4 (trend with autocorrelated residuals). Moore & Wallis,
-    *J. Am. Stat. Assoc.* 38, 1943 (signs of differences). Prechelt,
-    *Early Stopping - But When?*, 1998.
+    Santer et al., *J. Geophys. Res.* 105, 2000, section 4 (trend with autocorrelated residuals). Moore &
+    Wallis, *J. Am. Stat. Assoc.* 38, 1943 (signs of differences). Prechelt, *Early Stopping - But When?*,
+    1998.
     """
 
     code = "L004"
@@ -86,29 +90,41 @@ class Unfinished(Rule):
     """Least fall over the last third, as a share of the whole gain."""
     epochs: int = 5
     """Fewest epochs."""
+    plain: float = 0.2
+    """Least such share in a run of fewer epochs."""
 
     def assess(self, record: Record) -> Finding:
         """The trend of the last third, beside the gain of the whole run."""
-        known = epochs(record)
-        if 0 < known < self.epochs:
-            return self.unassessed(
-                "Not assessed: it takes {epochs__threshold} epochs to tell, and there were {epochs}.",
-                {"epochs": Evidence(known, "epochs", threshold=self.epochs)},
-            )
-        series = self._series(record)
+        known, series = epochs(record), self._series(record)
+        brief = 0 < known < self.epochs
+        few = self.unassessed(
+            "Not assessed: it takes {epochs__threshold} epochs to tell, and there were {epochs}.",
+            {"epochs": Evidence(known, "epochs", threshold=self.epochs)},
+        )
+        if brief and series.name != "loss":
+            return few
         finite = np.isfinite(series.values)
         steps, values = series.steps[finite], series.values[finite]
         name = f"the {'validation' if series.name == 'validation_loss' else 'training'} loss"
         fewest = _fewest(series)
         if len(values) < fewest or not finite[-1]:
-            return self.unassessed(
-                f"Not assessed: it takes {{values__threshold}} finite values of {name} up to the end, and "
-                "there were {values}.",
-                {"values": Evidence(len(values) if finite[-1] else 0, "values", threshold=fewest)},
+            return (
+                few
+                if brief
+                else self.unassessed(
+                    f"Not assessed: it takes {{values__threshold}} finite values of {name} up to the end, and "
+                    "there were {values}.",
+                    {"values": Evidence(len(values) if finite[-1] else 0, "values", threshold=fewest)},
+                )
             )
-        if progress(record).fell is False:
-            return self.unassessed(
-                "Not assessed: the training loss never fell, so there is no fall to finish."
+        made = progress(record)
+        if made.fell is False:
+            return (
+                few
+                if brief
+                else self.unassessed(
+                    "Not assessed: the training loss never fell, so there is no fall to finish."
+                )
             )
         n = len(values)
         third = max(n // 3, 8)
@@ -123,8 +139,11 @@ class Unfinished(Rule):
         early = _early(record, series.name, values)
         gain = max(early - end, fall, 0.0)
         # Short runs are judged on more than a third of them, and then have to have fallen further.
-        share = self.share * 3.0 * third / n
+        share = (self.plain if brief else self.share) * 3.0 * third / n
         least = share * gain
+        far = end > 0.5 * (made.constant if np.isfinite(made.constant) else made.start)
+        if brief and not (falls and fall >= least > 0.0 and far):
+            return few
         word = unit(record)
         start = Evidence(int(steps[-third]), word)
         level = Evidence(end if series.name == "loss" else float(values[-1]), series.unit)
@@ -144,7 +163,8 @@ class Unfinished(Rule):
         if falls and 0.0 < fall < least and fall >= self.share * abs(end):
             return self.finding(
                 Verdict.SATISFACTORY,
-                f"From {word} {{start}} on {name} fell by {{fall}}, {{share}} of all it had gained, to {{level}}.",
+                f"From {word} {{start}} on {name} fell by {{fall}}, {{share}} of all it had gained, to "
+                f"{{level}}.",
                 {
                     "start": start,
                     "fall": Evidence(fall, series.unit, threshold=least),
@@ -196,14 +216,15 @@ class Unfinished(Rule):
         shown: tuple[str, ...] = (series.name, "learning_rate")
         validation = record.series.get("validation_loss")
         if validation is not None and len(validation) and series is not validation:
-            if not _falls_along(validation.values):
+            if not _falls_along(validation.values, brief):
                 return self.unassessed(
                     f"Not assessed: {name} was still falling, the validation loss was not, and its "
                     "{values} values are too few to say more.",
                     {"values": Evidence(len(validation), "values", threshold=_fewest(validation))},
                 )
             evidence["validation"] = Evidence(float(validation.values[-1]), validation.unit)
-            template += " The validation loss fell along, to {validation}."
+            if len(validation) > 1:
+                template += " The validation loss fell along, to {validation}."
             shown = (series.name, "validation_loss", "learning_rate")
         return self.finding(
             Verdict.CONCERN,
@@ -235,8 +256,13 @@ def _fewest(series: Series) -> int:
     return 256 if series.name == "loss" else 8
 
 
-def _falls_along(values: NDArray[np.float64]) -> bool:
-    """Each of the last two values was the lowest so far: one chance in n (n - 1) where nothing falls."""
+def _falls_along(values: NDArray[np.float64], brief: bool) -> bool:
+    """Each of the last two values was the lowest so far: one chance in n (n - 1) where nothing falls.
+
+    Where a run was too brief for that, no value was above the one before it.
+    """
+    if brief:
+        return bool(np.all(np.diff(values) < 0.0))
     return len(values) > 2 and bool(values[-1] < values[-2] < np.min(values[:-2]))
 
 
