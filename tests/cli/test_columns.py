@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from thalweg.cli.group import thalweg as command_line
-from thalweg.errors import UsageError
+from thalweg.errors import RunFolderError, UsageError
 
 
 def invoke(*arguments):
