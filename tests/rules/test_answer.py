@@ -44,8 +44,8 @@ def said(**verdicts: Verdict) -> str:
         ),
         ({"L001": U}, "Cannot tell: because of L001 at step 7."),
         ({"L001": U, "P002": C}, "Cannot tell: because of L001 at step 7; but the number of P002 at step 7."),
-        ({"L004": S, "V001": S}, "Cannot tell: nothing was found about the loss."),
-        ({}, "Cannot tell: nothing was found about the loss."),
+        ({"L004": S, "V001": S}, "Cannot tell: L001, whether the loss fell, was not asked."),
+        ({}, "Cannot tell: L001, whether the loss fell, was not asked."),
     ],
 )
 def test_row(verdicts: dict[str, Verdict], expected: str) -> None:

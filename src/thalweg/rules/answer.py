@@ -82,7 +82,7 @@ def answer_before(findings: Iterable[Finding]) -> str:
 
 def _cannot_tell(found: dict[str, Finding]) -> str:
     concern = next((f for f in found.values() if f.verdict is Verdict.CONCERN), None)
-    reason = _clause(found["L001"]) if "L001" in found else "nothing was found about the loss"
+    reason = _clause(found["L001"]) if "L001" in found else "L001, whether the loss fell, was not asked"
     return f"Cannot tell: {reason}; but {_clause(concern)}." if concern else f"Cannot tell: {reason}."
 
 
