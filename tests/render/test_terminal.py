@@ -1,13 +1,13 @@
 """The terminal: sentences at any width, in a pipe, without colour, whatever strings come in."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from thalweg.finding import Diagnosis, Evidence, Finding, Remedy, Verdict
+from thalweg.finding import Diagnosis, Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.render import DiagnosisView, RunsTable, finding_line, terminal
 
@@ -139,3 +139,19 @@ def test_the_table_aligns_its_columns_and_never_cuts_a_name():
     assert head.index("ANSWER") == first.index("Yes")
     narrow = shown(RunsTable(rows), 80)
     assert name in narrow.replace("\n", "") and "Yes: the loss fell" in narrow
+
+
+def test_of_many_answers_the_outcome_is_said_and_the_others_are_named():
+    record, _ = spike()
+    rest = [
+        Finding(f"X{n:03}", "", Verdict.SATISFACTORY, f"Message {n}.", family=Family.DATA) for n in range(9)
+    ]
+    outcome = Finding("L001", "", Verdict.SATISFACTORY, "The loss fell.")
+    view = DiagnosisView(Diagnosis("Converging.", (*rest, outcome)), record, "digits")
+    lines = shown(view).splitlines()
+    assert "Satisfactory (10)" in lines
+    assert "  L001  The loss fell." in lines
+    assert "  and 9 more: X000, X001, X002, X003, X004, X005, X006, X007, X008" in lines
+    assert "Every answer in words: thalweg diagnose --all digits" in lines
+    full = shown(replace(view, full=True)).splitlines()
+    assert "  X008  Message 8." in full and not any("--all" in line for line in full)

@@ -27,6 +27,7 @@ from thalweg.store import read
     type=click.Choice(["text", "json", "sarif", "junit"], case_sensitive=False),
     help="For a person (the default), for programs (docs/json.md), or for continuous integration.",
 )
+@click.option("--all", "full", is_flag=True, help="Say every answer in words, not only what matters most.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.pass_context
 def diagnose(
@@ -37,6 +38,7 @@ def diagnose(
     ignore: tuple[str, ...],
     fail_on: str | None,
     form: str | None,
+    full: bool,
     as_json: bool,
     **columns: str | None,
 ) -> None:
@@ -75,5 +77,5 @@ def diagnose(
         from thalweg.render import DiagnosisView
 
         notes(record, wanted.notes)
-        show(DiagnosisView(diagnosis, record, source))
+        show(DiagnosisView(diagnosis, record, source, full))
     context.exit(code)

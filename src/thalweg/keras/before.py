@@ -72,12 +72,16 @@ class Before:
     def look_at_outputs(self, model: keras.Model, state: tuple[Any, Any] | None = None) -> None:
         """The probe batch at the first weights; `state` holds their values where the model does not."""
         probe = self.probe
-        if probe is None or not model.built:
-            return
-        batch = (probe.inputs, probe.targets, probe.weights)
-        trainable, fixed = state or (None, None)
-        self._add("contract", lambda: contract_facts(model, batch, trainable, fixed, probe))
-        self.measured = self._tried("outputs", lambda: probe.measure(model, *(state or ()))) or []
+        if probe is not None and model.built:
+            self.look_at_contract(model, state)
+            self.measured = self._tried("outputs", lambda: probe.measure(model, *(state or ()))) or []
+
+    def look_at_contract(self, model: keras.Model, state: tuple[Any, Any] | None = None) -> None:
+        """What the loss makes of the outputs and targets of the probe batch."""
+        probe, (trainable, fixed) = self.probe, state or (None, None)
+        if probe is not None:
+            batch = (probe.inputs, probe.targets, probe.weights)
+            self._add("contract", lambda: contract_facts(model, batch, trainable, fixed, probe))
 
     def _add(self, key: str, part: Callable[[], Any]) -> None:
         found = self._tried(key, part)

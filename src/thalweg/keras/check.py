@@ -42,11 +42,14 @@ class Check(keras.callbacks.Callback):  # type: ignore[misc]
         """Look, and end the `fit`."""
         model, given, before = self.model, FitArguments.of(self.model), Before()
         info = run_facts(model, self._name, dict(self.params or {}), None)
-        before.look_at_fit(model, given, info["fit"])
         sample, events = given.sample(), []
         if sample is None and given.iterator is not None:
             sample, reason = _drawn(given)
             events += [Event(0, "unwatched", {"reason": reason})] if reason else []
+        if sample is not None:
+            # On TensorFlow Keras builds model, metrics and loss in the first step, which never comes here.
+            model._symbolic_build(data_batch=sample)
+        before.look_at_fit(model, given, info["fit"])
         if sample is not None:
             before.look_at_data(model, sample, given)
             before.look_at_outputs(model)

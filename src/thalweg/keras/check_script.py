@@ -99,5 +99,5 @@ class _Checking:
         for event in record.events:
             self.say(f"note: {event.detail['reason']}")
         diagnosis = diagnose_before(record, rules=RULES if rules is None else rules)
-        self._console.print(DiagnosisView(diagnosis, record))
+        self._console.print(DiagnosisView(diagnosis, record, full=True))
         return fail_on.exit_code([diagnosis])

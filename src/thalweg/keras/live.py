@@ -253,10 +253,9 @@ class LiveRun:
 
     def _check_before(self) -> None:
         """Say what speaks against this training before it makes a step, or before it makes many."""
-        for part in self._before.failed:
-            self.event(
-                Event(self._step, "unwatched", {"reason": f"not looked at, a bug of Thalweg's: {part}"})
-            )
+        while self._before.failed:
+            reason = f"not looked at, a bug of Thalweg's: {self._before.failed.pop()}"
+            self.event(Event(self._step, "unwatched", {"reason": reason}))
         for finding in diagnose_before(Record(self._keeper.info, {})).concerns:
             self._notices.went_wrong(finding, within_epoch=self._within_epoch)
 
@@ -339,6 +338,10 @@ class LiveRun:
 
     def _measure_probe(self, model: keras.Model, epoch: int | None, final: bool) -> None:
         probe = self._before.probe
+        if probe is not None and "contract" not in self._before.facts:  # the model was not built before
+            self._before.look_at_contract(model)
+            self._keeper.note(self._before.facts)
+            self._check_before()
         if probe is None or self._probed_at == self._step or self._step == 0:
             return
         if not (final or epoch == 1 or self._for_probe.affords()):
@@ -349,6 +352,7 @@ class LiveRun:
     def _make_layout(self, seam: Seam) -> Layout:
         if "tensors" not in self._keeper.info:
             self._keeper.note(model_facts(self._model, begun=True))
+            self._check_before()
         layout = self._layout = Layout(
             [name for name, _ in tensor_names(self._model, seam.parameters)],
             self._tape.has_loss,

@@ -15,13 +15,15 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from thalweg.finding import Diagnosis, Evidence, Finding, Remedy, Verdict
+from thalweg.finding import Diagnosis, Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.render.plain import companions, label, plain, sentence, unit_words
 from thalweg.words import figure, plural
 
 _LINE = 100
 """Characters: longer lines are hard to read, however wide the terminal."""
+_MANY = 8
+"""Answers of one verdict, more than which are not all said."""
 _UNWRAPPED = 1_000_000
 """A width that no sentence has."""
 _STYLES = {Verdict.CONCERN: "bold red", Verdict.SATISFACTORY: "green", Verdict.UNASSESSED: "dim"}
@@ -42,12 +44,14 @@ class DiagnosisView:
     """For a person: is it converging, what is wrong and what to do, what is well, what is not known.
 
     `run` is the argument with which the command line finds this run again; without it the last line does
-    not offer the report.
+    not offer the report. Unless `full`, of many answers that are no concern only those about the outcome are
+    said, the others named.
     """
 
     diagnosis: Diagnosis
     record: Record
     run: str | None = None
+    full: bool = False
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         page = _Page(console, options)
@@ -93,16 +97,27 @@ class DiagnosisView:
             return
         yield Text()
         yield from page.lines(Text(f"{title} ({len(findings)})", style="bold"))
-        for finding in findings:
+        said = [f for f in findings if self._says(f)]
+        for finding in said:
             message = plain(finding.message).removeprefix("Not assessed: ")
             code = Text(f"{plain(finding.code)}  ", style=_STYLES[verdict])
             yield from page.lines(Text(sentence(message)), lead=code, indent=2)
+        named = [plain(f.code) for f in findings if f not in said]
+        if named:
+            lead = f"and {len(named):,} more: " if said else ""
+            yield from page.lines(Text(", ".join(named)), lead=lead, indent=2)
+
+    def _says(self, finding: Finding) -> bool:
+        few = finding.verdict is Verdict.CONCERN or len(self.diagnosis.of(finding.verdict)) <= _MANY
+        return self.full or few or finding.family is Family.OUTCOME
 
     def _hints(self) -> list[str]:
         """What to type next."""
         codes = [plain(f.code) for f in self.diagnosis.causes[:1]]
         hints = [f"More about a finding: thalweg explain {code}" for code in codes]
         if self.run is not None:
+            if not all(self._says(f) for f in self.diagnosis):
+                hints.append(f"Every answer in words: thalweg diagnose --all {shlex.quote(plain(self.run))}")
             hints.append(f"The curves: thalweg report {shlex.quote(plain(self.run))}")
         return hints
 
