@@ -73,7 +73,8 @@ def main() -> None:
     elif options.command == "rediagnose":
         print(f"{sum(1 for _ in runner.rediagnose(results))} records diagnosed again")
     elif options.command == "validate":
-        validate(chosen, [r for r in results if r.backend == backend])
+        asked = options.seeds or range(1000)
+        validate(chosen, [r for r in results if r.backend == backend and r.seed in asked])
     elif options.command == "table":
         print(f"## The zoo, {heading}\n\n{tables(figures)}")
     else:

@@ -29,11 +29,11 @@ def six_layers_of_sigmoids(rng, activation):
     )
 
 
-@faulty(FAMILY, "G002 G003 I002", fault={"depth": 60}, twin={"depth": 4})
-def sixty_plain_layers(rng, depth):
+@faulty(FAMILY, "G002 G003 I002", fault={"depth": 30}, twin={"depth": 3})
+def thirty_plain_layers(rng, depth):
     """Neither residuals nor normalisation."""
-    model = network(64, *[12] * depth, 10)
-    return classifier(model, samples.digits(rng), Adam(1e-3), epochs=8, batch_size=64)
+    model = network(64, *[16] * depth, 10)
+    return classifier(model, samples.digits(rng), Adam(3e-3), epochs=8)
 
 
 @faulty(FAMILY, "M002 G003 N001 I002", fault={"activation": "exponential"}, twin={"activation": "relu"})

@@ -252,7 +252,7 @@ def sick_patients_first(rng, shuffle):
     data = samples.moons(rng)
     order = np.argsort(data.y, kind="stable")
     data = samples.replace(data, x=data.x[order], y=data.y[order])
-    return binary(network(2, 32, 1, end="sigmoid"), data, SGD(0.3), epochs=12, shuffle=shuffle)
+    return binary(network(2, 32, 1, end="sigmoid"), data, SGD(0.3, momentum=0.9), epochs=12, shuffle=shuffle)
 
 
 @faulty(FAMILY, "D011", fault={"shuffle": False}, twin={"shuffle": True})

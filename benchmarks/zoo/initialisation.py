@@ -22,9 +22,11 @@ def zeros_everywhere(rng, start):
 
 @faulty(FAMILY, "I001", fault={"start": 0.1}, twin={"start": None})
 def the_same_number_everywhere(rng, start):
-    """Thirty-two units that are one."""
+    """Thirty-two units that are one, in both layers."""
     first = "glorot_uniform" if start is None else Constant(start)
-    model = network(64, 32, 10, activation="tanh", kernel_initializer=first)
+    body = [layers.Dense(32, activation="tanh", kernel_initializer=first)]
+    last = layers.Dense(10, activation="softmax", kernel_initializer=first)
+    model = keras.Sequential([keras.Input((64,)), *body, last])
     return classifier(model, samples.digits(rng), Adam(5e-3), epochs=10)
 
 
