@@ -132,6 +132,11 @@ HEALTHY: dict[str, Record] = {
     "probabilities told logits, TensorFlow": program(
         from_logits=True, contract={**SHARES, "reported_loss": 2.4, "recomputed_loss": 2.3}
     ),
+    "a softmax of one's own, nearly even, TensorFlow": program(
+        activation=None,
+        from_logits=True,
+        contract={**SHARES, "output_maximum": 0.11, "reported_loss": 2.3, "recomputed_loss": 2.3},
+    ),
     "a loss of one's own": Record.of(
         [], {**regression("sigmoid").info, "losses": [{"name": "mean_squared_error", "own": True}]}
     ),

@@ -200,5 +200,5 @@ def _median(values: list[float]) -> float | None:
 
 
 def _gap(one: float, other: float) -> float:
-    largest = max(abs(one), abs(other))
-    return float(abs(one - other) / largest) if largest > 0.0 else 0.0
+    apart = abs(one - other)
+    return apart if apart == 0.0 else apart / max(abs(one), abs(other))
