@@ -39,6 +39,16 @@ def test_exploding() -> None:
     assert ask("G002", profiled(0.1)).verdict is Verdict.SATISFACTORY
 
 
+def test_a_profile_behind_a_linear_model() -> None:
+    record = profiled(10.0, loss=healthy().series["loss"].values)
+    info = {**record.info, "data": {**record.info["data"], "examples": 1000, "linear": {"accuracy": 0.9}}}
+    accuracy = series("probe_accuracy", [0.1, 0.2], [0, 2000])
+    behind = Record.of([*record.series.values(), accuracy], info, record.events)
+    finding = ask("G002", behind)
+    assert finding.verdict is Verdict.CONCERN
+    assert "a linear model has 90 %" in finding.message
+
+
 @pytest.mark.parametrize("code", ["G002", "G003"])
 def test_profile_alone_is_no_concern(code: str) -> None:
     factor = 10.0 if code == "G002" else 0.1
@@ -159,7 +169,14 @@ def test_dead_units(share: float, verdict: Verdict) -> None:
     if verdict is Verdict.CONCERN:
         assert finding.layer == "dense_1"
         assert finding.step == 1000
+        assert finding.remedies[0].action.startswith("Divide the learning rate")
         assert "95 %" in finding.message
+
+
+def test_units_that_were_dead_at_the_start() -> None:
+    dead = series("dead_fraction/dense_1", np.full(21, 0.9), np.arange(21) * 100)
+    finding = ask("A001", having(healthy(loss=stuck()), dead))
+    assert finding.remedies[0].action.startswith("Initialise")
 
 
 def test_dead_units_of_a_run_that_cannot_be_judged() -> None:

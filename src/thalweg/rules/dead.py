@@ -8,6 +8,7 @@ from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.objective import progress
+from thalweg.rules.shortfall import shortfall
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,9 @@ class DeadUnits(Rule):
     The share of dead units at the end of the run, of the layer with the most. A concern needs both of these:
 
     - the share is `share` or more;
-    - the objective made no adequate progress (`L001`, `B001`).
+    - the run fell short: of a fall, of a constant prediction (`L001`, `B001`), or of a linear model.
+
+    Units that were dead before the first step point to the initial values; those that died later, to the rate.
 
     ## Thresholds
 
@@ -46,7 +49,8 @@ class DeadUnits(Rule):
 
     ## What to do
 
-    Lower the learning rate and start again: dead units stay dead.
+    Where the units died in training, lower the learning rate and start again: dead units stay dead. Where they
+    were dead at the start, mend the initial values.
 
     ## References
 
@@ -95,44 +99,48 @@ class DeadUnits(Rule):
             if last == 0.0:
                 template = "No unit of a ReLU-like layer was dead at the end."
             return self.finding(Verdict.SATISFACTORY, template, evidence, series=(series.name,))
-        if made.adequate:
-            return self.finding(
-                Verdict.SATISFACTORY,
-                "In `{layer}` {share} of the units were zero on every probed example, and the loss fell "
-                "all the same.",
-                evidence,
-                series=(series.name,),
-            )
-        if made.adequate is None:
+        short = shortfall(record)
+        if short is None and made.adequate is None:
             return self.unassessed(
                 "Not assessed: in `{layer}` {share} of the units were zero on every probed example, but "
                 "whether the loss fell could not be told.",
                 evidence,
             )
+        if short is None:
+            return self.finding(
+                Verdict.SATISFACTORY,
+                "In `{layer}` {share} of the units were zero on every probed example, and the run learned "
+                "all the same.",
+                evidence,
+                series=(series.name,),
+            )
         reached = series.steps[series.values >= self.share]
         del evidence["layers"]
-        evidence["loss"] = Evidence(made.final, "loss", usual=made.start)
         return self.finding(
             Verdict.CONCERN,
             "In `{layer}` {share} of the units were zero on every probed example at the end, after "
-            "{share__usual} at first, while the loss went from {loss__usual} to {loss}.",
-            evidence,
-            series=(series.name,),
+            f"{{share__usual}} at first; {short.words}.",
+            {**evidence, **short.evidence},
+            series=(series.name, *short.series),
             step=int(reached[0]),
             layer=worst,
-            remedies=(
-                Remedy(
-                    "Divide the learning rate by 10 and start again.",
-                    "One step too long pushes a unit's bias below all its inputs, for good.",
-                ),
-                Remedy("Use LeakyReLU, GELU or ELU in that layer.", "They keep a slope where ReLU has none."),
-                Remedy(
-                    "Initialise with `he_normal`, and the biases with zeros.",
-                    "Units then start active on about half of the examples.",
-                ),
-                Remedy(
-                    "Put a `BatchNormalization` before the activation.",
-                    "It centres the inputs of every unit on the batch.",
-                ),
-            ),
+            # Units that are dead before the first step were not killed by it.
+            remedies=(_INITIAL, _SLOPE, _NORMALISE)
+            if first >= self.share
+            else (_RATE, _SLOPE, _INITIAL, _NORMALISE),
         )
+
+
+_RATE = Remedy(
+    "Divide the learning rate by 10 and start again.",
+    "One step too long pushes a unit's bias below all its inputs, for good.",
+)
+_SLOPE = Remedy("Use LeakyReLU, GELU or ELU in that layer.", "They keep a slope where ReLU has none.")
+_INITIAL = Remedy(
+    "Initialise with `he_normal`, and the biases with zeros.",
+    "Units then start active on about half of the examples.",
+    code='kernel_initializer="he_normal", bias_initializer="zeros"',
+)
+_NORMALISE = Remedy(
+    "Put a `BatchNormalization` before the activation.", "It centres the inputs of every unit on the batch."
+)

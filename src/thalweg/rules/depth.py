@@ -9,6 +9,7 @@ from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.layers import depth_profile, layer_of
 from thalweg.rules.objective import progress
+from thalweg.rules.shortfall import shortfall
 from thalweg.stats import profile
 
 
@@ -18,8 +19,7 @@ def over_depth(
     """The kernels' profile from the output to the input, and the progress of the objective beside it.
 
     A concern needs both: a gradient that grows (or shrinks) toward the input by more than `factor` per layer, two
-    standard errors of the line to spare, and by more than `total` over the whole depth; and an objective that was
-    shown to have made no adequate progress.
+    standard errors of the line to spare, and by more than `total` over the whole depth; and a run that fell short.
     """
     names, values = depth_profile(record)
     found = profile(values)
@@ -47,25 +47,23 @@ def over_depth(
             evidence,
             series=series,
         )
-    made = progress(record)
-    if made.adequate:
-        return rule.finding(
-            Verdict.SATISFACTORY,
-            f"Over {{count}} kernels the gradient {did}, and the loss fell all the same.",
-            evidence,
-            series=series,
-        )
-    if made.adequate is None:
+    short = shortfall(record)
+    if short is None and progress(record).adequate is None:
         return rule.unassessed(
             f"Not assessed: the gradient {did}, but whether the loss fell could not be told.", evidence
         )
-    evidence["loss"] = Evidence(made.final, "loss", usual=made.start)
+    if short is None:
+        return rule.finding(
+            Verdict.SATISFACTORY,
+            f"Over {{count}} kernels the gradient {did}, and the run learned all the same.",
+            evidence,
+            series=series,
+        )
     return rule.finding(
         Verdict.CONCERN,
-        f"Over {{count}} kernels the gradient {did}, {{total}} in all, while the loss went from "
-        "{loss__usual} to {loss}.",
-        evidence,
-        series=series,
+        f"Over {{count}} kernels the gradient {did}, {{total}} in all; {short.words}.",
+        {**evidence, **short.evidence},
+        series=(*series, *short.series),
         layer=layer_of(names[0]),
         remedies=tuple(remedies),
     )

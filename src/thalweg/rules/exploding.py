@@ -51,7 +51,7 @@ class ExplodingGradients(Rule):
 
     - the gradient grows toward the input by `factor` per layer or more, with two standard errors of the line
       to spare, and by `total` over the whole depth;
-    - the objective made no adequate progress (`L001`, `B001`).
+    - the run fell short: of a fall, of a constant prediction (`L001`, `B001`), or of a linear model.
 
     Or: the norm was infinite at a step whose entries were all finite, which is to say above 1.8e19, where
     its square overflows float32. That is a violated contract by itself.

@@ -43,8 +43,8 @@ class VanishingGradients(Rule):
 
     - the gradient shrinks by `factor` per layer or more, with two standard errors of the line to spare, and
       by `total` over the whole depth;
-    - the objective made no adequate progress: the loss was shown not to have fallen by 2 %, or not below a
-      constant prediction's (`L001`, `B001`).
+    - the run fell short: the loss was shown not to have fallen by 2 %, or not below a constant prediction's
+      (`L001`, `B001`), or the probe batch is told worse than a linear model tells it.
 
     The whole profile decides, not the first layer against the last: a classifier's head has larger gradients
     than any other layer in every healthy network.
