@@ -159,6 +159,9 @@ class TestAbsentMonitor:
             assert finding.verdict is CONCERN and "raises `ValueError`" in finding.message
         assert 'mode="max"' in finding.remedies[0].code
 
+    def test_the_training_loss_needs_no_validation(self):
+        assert self.ask(before([stopping(monitor="loss")], validation=False)).verdict is SATISFACTORY
+
     def test_a_checkpoint_of_every_epoch_looks_at_nothing(self):
         assert self.ask(run([checkpoint(save_best_only=False)], ())).verdict is SATISFACTORY
 
@@ -296,6 +299,8 @@ class TestEarlyRestore:
     def test_what_does_not_matter(self):
         long = (2.3, 1.1, 0.6, 0.5, 0.495, 0.494, 0.493)
         assert self.ask(long, min_delta=0.01).verdict is SATISFACTORY, "little of what was gained"
+        most = (10.0, 1.0, 0.95, 0.94, 0.93)
+        assert self.ask(most).verdict is SATISFACTORY, "7 %, after nine tenths were gained"
         assert self.ask((1.0, 0.95, 1.02, 0.91, 0.905)).verdict is SATISFACTORY, "one was worse: noise"
         assert self.ask((0.300, 0.298, 0.2975, 0.297), min_delta=0.01).verdict is SATISFACTORY, "1 %"
         assert self.ask((1.0, 0.95, 0.92)).verdict is SATISFACTORY, "two epochs are few"
@@ -356,6 +361,7 @@ class TestLostCounters:
         there = {**BACKUP, "exists": True, "epoch": 6, "batch": 0}
         finding = self.ask(there, plateau())
         assert finding.verdict is CONCERN and "after 6 whole epochs" in finding.message
+        assert "broken off" not in finding.message
         assert "weights" in self.ask({**BACKUP, "exists": True}, stopping(restore_best_weights=True)).message
         broken = self.ask({**there, "batch": 13}, stopping(), layers=[{"class": "Dropout", "rate": 0.5}])
         assert "broken off after 13 batches" in broken.message and "Dropout" in broken.message
@@ -435,8 +441,9 @@ class TestSameOrder:
             assert "global seed 7" in finding.message and "no pattern" in finding.message
 
     def test_an_order_that_was_asked_for(self):
-        values = self.losses(np.sin(np.arange(60) / 4.0))
-        assert self.ask(epochs_of(values, fit={"shuffle": False})).verdict is SATISFACTORY
+        values = self.losses(np.sin(np.arange(60) / 4.0), 4.0)
+        finding = self.ask(epochs_of(values, fit={"shuffle": False}))
+        assert finding.verdict is SATISFACTORY and "as was asked for" in finding.message
 
     def test_what_is_not_known_to_repeat(self):
         values = self.losses(np.sin(np.arange(60) / 4.0))
