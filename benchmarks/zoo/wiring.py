@@ -34,8 +34,10 @@ def a_frozen_random_embedding(rng, trainable):
 @faulty(FAMILY, "W001", fault={"trainable": False}, twin={"trainable": True})
 def frozen_convolutions(rng, trainable):
     """A feature extractor without features."""
-    body = [layers.Conv2D(4, 3, activation="relu", trainable=trainable), layers.GlobalMaxPooling2D()]
-    model = keras.Sequential([keras.Input((8, 8, 1)), *body, layers.Dense(10, activation="softmax")])
+    body = [layers.Conv2D(5, 3, 2, activation="relu", trainable=trainable) for _ in range(2)]
+    model = keras.Sequential(
+        [keras.Input((8, 8, 1)), *body, layers.Flatten(), layers.Dense(10, activation="softmax")]
+    )
     return classifier(model, samples.small_images(rng), Adam(2e-2), epochs=10)
 
 
