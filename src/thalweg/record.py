@@ -59,11 +59,20 @@ class Series:
         low, high = np.searchsorted(self.steps, (first, last + 1))
         # A stretch of what was checked needs no check, and of what nobody can write no copy: watching live
         # takes one of every series at every look.
-        part = object.__new__(Series)
-        kept = (self.name, self.unit, self.steps[low:high], self.values[low:high])
-        for name, value in zip(("name", "unit", "steps", "values"), kept, strict=True):
-            object.__setattr__(part, name, value)
-        return part
+        return Series.given(self.name, self.unit, self.steps[low:high], self.values[low:high])
+
+    @classmethod
+    def given(cls, name: str, unit: str, steps: NDArray[np.int64], values: NDArray[np.float64]) -> "Series":
+        """A series of these very arrays, neither checked nor copied: for a maker that answers for both.
+
+        Series of one journal share their steps, and so nobody may write to them.
+        """
+        series = object.__new__(cls)
+        for array in (steps, values):
+            array.setflags(write=False)
+        for key, value in zip(("name", "unit", "steps", "values"), (name, unit, steps, values), strict=True):
+            object.__setattr__(series, key, value)
+        return series
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def spread(values: ArrayLike) -> Spread:
     if not len(x):
         return Spread(np.nan, np.nan, 0)
     scale = unit(x)
-    x = x / scale
-    location = float(np.median(x))
-    deviation = NORMAL * float(np.median(np.abs(x - location)))
+    x = x / scale  # ours: its order may change below
+    location = float(np.median(x, overwrite_input=True))
+    deviation = NORMAL * float(np.median(np.abs(x - location), overwrite_input=True))
     return Spread(location * scale, min(deviation * scale, float(np.finfo(float).max)), len(x))

@@ -5,6 +5,7 @@ import json
 import shutil
 import sqlite3
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -168,25 +169,35 @@ def _series(blocks: list[Block]) -> dict[str, Series]:
     layouts: dict[Columns, list[tuple[int, Block]]] = {}
     for place, block in enumerate(blocks):
         layouts.setdefault(block.columns, []).append((place, block))
+    parts = Counter(name for columns in layouts for name, _ in columns)
+    whole: dict[str, Series] = {}
     pieces: dict[str, list[_Piece]] = {}
     units: dict[str, str] = {}
     for columns, placed in layouts.items():
+        lengths = [len(block.steps) for _, block in placed]
         steps = np.concatenate([block.steps for _, block in placed])
-        values = np.concatenate([block.values for _, block in placed])
-        places = np.concatenate([np.full(len(block.steps), place) for place, block in placed])
-        for column, (name, unit) in enumerate(columns):
-            pieces.setdefault(name, []).append((steps, places, values[:, column]))
+        places = np.repeat([place for place, _ in placed], lengths)
+        # Block by block, which stays in the processor's cache: a row there is a column here.
+        values = np.empty((len(columns), len(steps)))
+        for end, length, (_, block) in zip(np.cumsum(lengths), lengths, placed, strict=True):
+            values[:, end - length : end] = block.values.T
+        rising = not np.any(np.diff(steps) <= 0)
+        for (name, unit), column in zip(columns, values, strict=True):
             units[name] = unit
-    return {name: _one_series(name, units[name], parts) for name, parts in pieces.items()}
+            if rising and parts[name] == 1:
+                whole[name] = Series.given(name, unit, steps, column)
+            else:
+                pieces.setdefault(name, []).append((steps, places, column))
+    return {
+        name: whole[name] if name in whole else _one_series(name, unit, pieces[name])
+        for name, unit in units.items()
+    }
 
 
 def _one_series(name: str, unit: str, parts: list[_Piece]) -> Series:
+    """A quantity that was measured in several layouts, or at steps that were written again."""
     steps, places, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    if np.any(np.diff(steps) <= 0):
-        order = np.lexsort((places, steps))
-        steps, values = steps[order], values[order]
-        last = np.append(
-            steps[1:] != steps[:-1], True
-        )  # a step that was written again: what came later holds
-        steps, values = steps[last], values[last]
-    return Series(name, unit, steps, values)
+    order = np.lexsort((places, steps))
+    steps, values = steps[order], values[order]
+    last = np.append(steps[1:] != steps[:-1], True)  # what came later holds
+    return Series(name, unit, steps[last], values[last])

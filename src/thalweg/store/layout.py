@@ -4,6 +4,7 @@ A journal is an SQLite database. A block holds some consecutive measurements of 
 itself what they are, so that each block that can be read is of use, whatever is lost around it.
 """
 
+import functools
 import json
 import zlib
 from collections.abc import Mapping, Sequence
@@ -77,12 +78,17 @@ class Block:
         try:
             if check_sum != _check_sum(rows, kind, columns, data):
                 raise DamagedError("the check sum disagrees")
-            names = tuple((str(name), str(unit)) for name, unit in json.loads(columns))
+            names = _columns(columns)
             steps = np.frombuffer(data, "<i8", rows)
             values = np.frombuffer(data, kind, offset=8 * rows).reshape(rows, len(names))
         except (ValueError, TypeError, AttributeError) as error:
             raise DamagedError(str(error)) from error
         return cls(names, steps.astype(np.int64), values)
+
+
+@functools.lru_cache(maxsize=64)  # blocks of one layout say the same, some hundred times a run
+def _columns(text: str) -> Columns:
+    return tuple((str(name), str(unit)) for name, unit in json.loads(text))
 
 
 def _check_sum(rows: int, kind: str, columns: str, data: bytes) -> int:
