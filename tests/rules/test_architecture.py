@@ -33,6 +33,11 @@ def test_no_nonlinearity() -> None:
     assert ask("M001", learned(deep(), ends("probe_accuracy", 0.3, 0.6))).verdict is Verdict.CONCERN
 
 
+def test_an_output_activation_is_no_hidden_one() -> None:
+    layers = chain(layer("a"), layer("o", activation="softmax"), layer("r", "Reshape"))
+    assert ask("M001", before(facts(layers, TENSORS, data=CURVED))).verdict is Verdict.CONCERN
+
+
 def test_a_nonlinearity_or_none_needed() -> None:
     assert ask("M001", before(deep("relu"))).verdict is Verdict.SATISFACTORY
     # What there is to learn is linear, or the run learned more than a linear model after all.
@@ -152,6 +157,7 @@ def test_saturated_units_by_cause() -> None:
     [
         (learned, (0.9, 0.9, 0.9), "b", Verdict.SATISFACTORY),
         (failed, (0.9, 0.4, 0.3, 0.2), "b", Verdict.SATISFACTORY),  # it passed
+        (failed, (0.9, 0.9, 0.9, 0.9, 0.2), "b", Verdict.SATISFACTORY),
         (failed, (0.1, 0.2, 0.1, 0.9), "b", Verdict.SATISFACTORY),  # once, at the end
         (failed, (0.9, 0.9, 0.9), "o", Verdict.UNASSESSED),  # an output that is sure of itself
     ],

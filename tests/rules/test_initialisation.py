@@ -8,7 +8,7 @@ import pytest
 from thalweg import Verdict
 
 from .models import before, bias, chain, ends, facts, failed, kernel, layer, learned
-from .runs import ask
+from .runs import ask, series
 
 
 def network(*parts: Any, last: Any = None, activation: str = "tanh") -> Any:
@@ -153,3 +153,5 @@ def test_overflow_before_the_first_step() -> None:
     assert ask("I002", learned(scaled(-0.1, 0.1, data=dirty), wild)).verdict is not Verdict.CONCERN
     later = ends("activation_spread/c", 1.0, np.nan)
     assert ask("I002", learned(scaled(-0.1, 0.1, data=clean), later)).verdict is not Verdict.CONCERN
+    unseen = series("activation_spread/c", [np.nan], [100])
+    assert ask("I002", learned(scaled(-0.1, 0.1, data=clean), unseen)).verdict is not Verdict.CONCERN

@@ -77,6 +77,7 @@ def test_an_optimizer_of_other_weights() -> None:
     ("info", "verdict"),
     [
         (held(), Verdict.SATISFACTORY),
+        (held("gone/kernel"), Verdict.SATISFACTORY),
         (held("a/kernel", model="GAN"), Verdict.UNASSESSED),
         (facts(chain(layer("a")), [kernel("a", 4, 4)], optimizer={"name": "Adam"}), Verdict.UNASSESSED),
     ],
