@@ -67,6 +67,7 @@ JUMP = np.r_[0.7 * np.ones(5), np.zeros(N - 5)]
 CREEPING = 2.4 - 0.05 * T / N + 0.01 * np.random.default_rng(2).standard_normal(N)
 EARLY = 0.1 * 0.8**T
 FROZEN = 2.1 + 0.3 * np.exp(-np.cumsum(EARLY) / 0.3) + 0.02 * np.random.default_rng(3).standard_normal(N)
+LATE = 1.3 + np.exp(-np.cumsum(0.1 * 0.97**T) / 3.0) + 0.01 * np.random.default_rng(3).standard_normal(N)
 OSCILLATING = 1.0 + 0.4 * (-1.0) ** T
 RISING = 2.3 * np.exp(T / N * 3.0)
 SQUARES = {"targets": [{"name": "y", "kind": "continuous", "mean": 0.0, "spread": 3.0}]}
@@ -78,9 +79,18 @@ FAULTS: dict[str, tuple[str, Callable[[], Record]]] = {
     "ended in NaN": ("P003", lambda: run(np.r_[np.exp(T[:30]), np.nan], ratio=0.9, cosine=-0.9, rate=0.5)),
     "jumping from side to side": ("P003", lambda: run(OSCILLATING, ratio=0.1, cosine=-0.8)),
     "extreme rate on one example": ("P003", lambda: run(stuck(N, 2.4), ratio=JUMP, rate=3.0, batch=1)),
+    "thrown far, then decayed": ("P003", lambda: run(stuck(N, 2.4), ratio=JUMP, rate=0.5 * 0.8**T)),
     "creeping": ("P004", lambda: run(CREEPING, ratio=2e-5, rate=1e-5, cosine=0.4)),
+    "falling a little from far above": (
+        "P004",
+        lambda: run(CREEPING + 0.1, ratio=5e-5, rate=1e-4, cosine=0.4),
+    ),
     "not moving at all": ("P004", lambda: run(stuck(N, 2.36), ratio=1e-7, rate=1e-6, cosine=0.4)),
     "schedule at its end": ("P005", lambda: run(FROZEN, ratio=1e-3 * 0.8**T, rate=EARLY, cosine=0.3)),
+    "schedule at its end, by the loss alone": (
+        "P005",
+        lambda: run(LATE, ratio=1e-3 * 0.97**T, rate=0.1 * 0.97**T, cosine=0.0),
+    ),
     "schedule over before it began": ("P005", lambda: run(stuck(N, 2.36), ratio=1e-4 * 0.5**T, rate=0.5**T)),
     "clipped to nothing": (
         "P006",
@@ -88,7 +98,7 @@ FAULTS: dict[str, tuple[str, Callable[[], Record]]] = {
     ),
     "clipped together": (
         "P006",
-        lambda: run(CREEPING, ratio=2e-5, cosine=0.4, optimizer={"global_clipnorm": 1e-3}),
+        lambda: run(CREEPING, ratio=2e-4, cosine=0.4, optimizer={"global_clipnorm": 1e-3}),
     ),
     "clipped by entries": (
         "P006",
@@ -112,6 +122,10 @@ FAULTS: dict[str, tuple[str, Callable[[], Record]]] = {
     "one example with momentum": (
         "P008",
         lambda: run(stuck(N, 2.4), ratio=0.02, cosine=0.0, batch=1, optimizer={"momentum": 0.9}),
+    ),
+    "one example, long steps at an ordinary rate": (
+        "P008",
+        lambda: run(stuck(N, 2.4), ratio=0.3, cosine=0.0, batch=1, rate=0.1),
     ),
     "two examples, diverging": (
         "P008",
@@ -149,11 +163,18 @@ HEALTHY: dict[str, Callable[[], Record]] = {
     "noise about a plateau at a small rate": lambda: run(
         1.6 + 0.7 * np.exp(-T / 50) + 0.1 * np.sin(T), ratio=1e-4, cosine=0.0
     ),
+    "no signal at a small rate": lambda: run(stuck(N, 2.36), ratio=1e-5, rate=1e-5, cosine=0.0),
+    "slowed down at a small rate": lambda: run(
+        2.36 + 0.3 * np.exp(-T / 60), ratio=1e-4, rate=1e-3, cosine=0.3
+    ),
     "cosine to zero": lambda: run(rate=COSINE, ratio=0.02 * COSINE),
     "stairs on noisy labels": lambda: run(STAIRED, rate=STAIRS, ratio=0.01 * STAIRS),
     "rate lowered on the plateau": lambda: run(PLATEAU, rate=np.where(T < 100, 0.1, 1e-6)),
     "rate gone once it had converged": lambda: run(
         0.2 + 2.1 * np.exp(-T / 3), rate=np.where(T < 60, 0.1, 0.0)
+    ),
+    "rate gone once it had converged far up": lambda: run(
+        1.9 + 0.4 * np.exp(-T / 3), rate=np.where(T < 60, 0.1, 0.0), cosine=0.0
     ),
     "clipped at every step": lambda: run(optimizer={"clipnorm": 1e-3}),
     "clipped under Adam": lambda: run(
@@ -166,6 +187,16 @@ HEALTHY: dict[str, Callable[[], Record]] = {
     "log-likelihood below zero": lambda: run(
         -5.0 * T / N, info=NEGATED, probe={"probe_explained_variance": np.linspace(0.0, 0.9, 8)}
     ),
+    "log-likelihood far below zero": lambda: run(
+        -9.0 * np.exp(T / 100.0), info=NEGATED, probe={"probe_explained_variance": np.linspace(0.0, 0.9, 8)}
+    ),
+    "loss that stays below zero": lambda: run(
+        np.full(N, -9.0), info=NEGATED, probe={"probe_explained_variance": [-1.0] * 8}
+    ),
+    "tasks that grow harder": lambda: run(
+        RISING, ratio=2e-3, cosine=0.6, probe={"probe_loss": np.linspace(2.3, 0.4, 8)}
+    ),
+    "two examples that agree": lambda: run(stuck(N, 2.4), ratio=0.02, cosine=0.5, batch=2),
     "critic": lambda: run(-0.01 - 5.0 * T / N, info=NEGATED, probe={"probe_explained_variance": [-30.0] * 8}),
     "adversary whose loss rises": lambda: run(np.linspace(0.7, 3.0, N), cosine=0.5),
     "shuffled labels at a small rate": lambda: run(

@@ -110,7 +110,7 @@ class RateTooLow(Rule):
         steady, times = self._pace(record)
         short, made = shortfall(record), progress(record)
         beyond = short is not None and short.linear
-        if not beyond and (made.fell is None or not np.isfinite(made.constant)):
+        if not beyond and ((short is None and made.fell is None) or not np.isfinite(made.constant)):
             return self.unassessed(
                 "Not assessed: the typical update was {ratio} of its parameters, but whether the loss fell, or how "
                 "far it had to, is not known.",

@@ -11,7 +11,7 @@ from thalweg.rule import Rule
 from thalweg.rules.objective import number, objective, progress, rows, unit
 from thalweg.rules.shortfall import shortfall
 from thalweg.rules.steps import Decay, decay, optimizer, steps
-from thalweg.stats import finite, spread
+from thalweg.stats import finite, mean, spread
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,14 @@ class ScheduleEnded(Rule):
       `spent` of what the peak throughout would have given (a cosine over the run spends 0.5, an exponential
       decay by 10,000 spends 0.11);
     - the loss was still falling: over the second half of that sum it fell by `share` of its whole fall or
-      more, by four standard errors; or it had hardly fallen at all when the rate was gone;
+      more, by four standard errors; or the successive gradients after it agreed (mean cosine above `cosine`
+      with 99 % confidence), which at a minimum they do not;
     - the run ended far from done: short of a linear model or of a constant prediction, or above half of a
       constant prediction's loss (of its start where that is not known).
 
     ## Thresholds
 
-    `nothing` = 1e-3, `idle` = 0.8, `spent` = 0.1, `share` = 0.2. Rates: docs/calibration.md.
+    `nothing` = 1e-3, `idle` = 0.8, `spent` = 0.1, `share` = 0.2, `cosine` = 0.15. Rates: docs/calibration.md.
 
     ## Known limits
 
@@ -76,6 +77,8 @@ class ScheduleEnded(Rule):
     """Largest sum of the rates, as a share of the peak throughout."""
     share: float = 0.2
     """Least fall over the second half of that sum, as a share of the whole fall."""
+    cosine: float = 0.15
+    """Least mean cosine of successive gradients once the rate was gone."""
 
     def assess(self, record: Record) -> Finding:
         """The rate that was measured, else the schedule that was configured."""
@@ -142,12 +145,16 @@ class ScheduleEnded(Rule):
         series = objective(record)
         if series is None or len(series) != len(found.path):
             return None
-        early, middle = found.path <= 0.25, (found.path > 0.25) & (found.path <= 0.5)
-        first = spread(series.values[:3] if np.sum(early) < 3 else series.values[early])
+        middle = (found.path > 0.25) & (found.path <= 0.5)
+        first = spread(series.values[:3])
         between, after = spread(series.values[middle]), spread(series.values[series.steps >= found.step])
         whole, late = first.location - after.location, between.location - after.location
-        if not whole > 0.1 * abs(progress(record).start):
-            return True
+        cosines = record.series.get("gradient_cosine")
+        # Parameters that stand still show by their gradients whether there was further to go.
+        if cosines is not None:
+            agreement = mean(cosines.between(found.step, int(series.steps[-1])).values)
+            if agreement.quantile(0.01) > self.cosine:
+                return True
         if min(between.count, after.count) < 2:
             return None
         # With two or three values a median absolute deviation is chance; what follows has many.
@@ -161,7 +168,7 @@ class ScheduleEnded(Rule):
         made = progress(record)
         if not np.isfinite(made.final):
             return None
-        return bool(made.low > 0.5 * np.fmin(made.constant, made.start))
+        return bool(made.low > 0.5 * (made.constant if np.isfinite(made.constant) else made.start))
 
     def _planned(self, record: Record) -> Finding:
         """The schedule of the configuration over the steps that were asked for."""
