@@ -134,7 +134,7 @@ class Partial(keras.Sequential):
 @faulty(FAMILY, "W002 P002", fault={"chosen": slice(-1, None)}, twin={"chosen": slice(None)})
 def an_optimizer_of_the_head_only(rng, chosen):
     """A training step of one's own that hands over the last layer. JAX has no such step to get wrong."""
-    body = [layers.Dense(5, activation="relu"), layers.Dense(5, activation="relu")]
+    body = [layers.Dense(8, activation="relu"), layers.Dense(6, activation="relu")]
     model = Partial([keras.Input((64,)), *body, layers.Dense(10, activation="softmax")])
     model.chosen = chosen
     return classifier(model, samples.digits(rng), Adam(1e-2), epochs=12)
