@@ -3,6 +3,8 @@
 import csv
 import io
 import math
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -345,3 +347,20 @@ def test_any_file_is_a_record_or_one_error(tmp_path_factory, content):
         assert str(path) in str(error)
     else:
         assert "epoch_loss" in record.series or "validation_loss" in record.series or "loss" in record.series
+
+
+SHARED = Path(os.environ.get("THALWEG_SHARED") or Path(__file__).resolve().parents[2].parent / "shared")
+CURVES = sorted((SHARED / "data" / "curves").glob("*.csv"))
+
+
+@pytest.mark.skipif(not CURVES, reason="the real loss curves are not at hand (THALWEG_SHARED)")
+def test_real_curves_are_read_as_they_stand():
+    for path in CURVES:
+        with path.open() as file:
+            rows = list(csv.DictReader(file))
+        record = read(path)
+        assert record.info["step_unit"] == "epoch"
+        assert {*record.series} == {"epoch_loss", "validation_loss"}
+        assert list(points(record, "epoch_loss").values()) == [float(row["loss"]) for row in rows]
+        assert list(points(record, "validation_loss").values()) == [float(row["val_loss"]) for row in rows]
+        assert {event.kind for event in record.events} == {"epoch"}
