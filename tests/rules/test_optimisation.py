@@ -156,6 +156,9 @@ PLATEAU = np.where(T < 100, 0.4 + 1.9 * np.exp(-T / 15), 0.4)
 HEALTHY: dict[str, Callable[[], Record]] = {
     "ordinary": run,
     "large first updates that did no harm": lambda: run(ratio=np.r_[0.9, 1e-3 * np.ones(N - 1)], rate=1.0),
+    "a penalty in the loss": lambda: run(
+        stuck(N, 2.6), ratio=JUMP, rate=0.5, probe={"probe_accuracy": [0.1] + [0.8] * 7}
+    ),
     "edge of stability": lambda: run(cosine=-0.5),
     "fine-tuning at a tiny rate": lambda: run(stuck(N, 0.2), ratio=1e-5, rate=1e-5, cosine=0.3),
     "converged": lambda: run(CONVERGED, ratio=1e-5, cosine=0.5),
