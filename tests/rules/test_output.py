@@ -315,6 +315,10 @@ def test_a_first_loss_that_was_never_made_up_for() -> None:
 def test_a_first_loss_that_was() -> None:
     assert check(InitialLoss(), healthy(info=began(31.0))).verdict is Verdict.SATISFACTORY
     assert check(InitialLoss(), healthy(loss=stuck(), info=began(2.4))).verdict is Verdict.SATISFACTORY
+    averages = having(
+        healthy(loss=stuck(), info=began(31.0)), series("probe_training_loss", [2.4, 2.3], [0, 2000])
+    )
+    assert check(InitialLoss(), averages).verdict is Verdict.SATISFACTORY
     noise = {**began(31.0), "data": {"signal": {"p": 0.4}}}
     assert check(InitialLoss(), healthy(loss=stuck(level=30.0), info=noise)).verdict is Verdict.UNASSESSED
 

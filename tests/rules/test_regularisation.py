@@ -27,7 +27,7 @@ def looked(record: Record, **measured: list[float]) -> Record:
 
 
 def penalised(record: Record, penalty: float = 9.0) -> Record:
-    return looked(record, penalty=[9.0, penalty, penalty, penalty, penalty], recomputed_loss=[2.3] * 5)
+    return looked(record, penalty=[penalty] * 5, recomputed_loss=[2.3] * 5)
 
 
 def test_a_penalty_that_leaves_nothing_to_fit() -> None:
@@ -44,6 +44,16 @@ def test_a_penalty_beside_a_fit() -> None:
     assert check(Penalty(), follows).verdict is Verdict.SATISFACTORY
     noise = penalised(healthy(loss=stuck(level=11.3), info={"data": {"signal": {"p": 0.5}}}))
     assert check(Penalty(), noise).verdict is Verdict.UNASSESSED
+
+
+def test_a_penalty_that_shrank_the_weights_to_nothing() -> None:
+    """At the end it is small, for there is nothing left to penalise."""
+    measured: dict[str, list[float]] = {"penalty": [90.0, 9.0, 0.1, 0.01, 0.01], "recomputed_loss": [2.3] * 5}
+    finding = check(Penalty(), looked(healthy(loss=stuck()), **measured))
+    assert finding.verdict is Verdict.CONCERN and "began" in finding.evidence
+    assert check(Penalty(), looked(healthy(), **measured)).verdict is Verdict.SATISFACTORY
+    mild: dict[str, list[float]] = {**measured, "penalty": [1.0, 0.9, 0.1, 0.01, 0.01]}
+    assert check(Penalty(), looked(healthy(loss=stuck()), **mild)).verdict is Verdict.SATISFACTORY
 
 
 def decaying(decay: float, last: float, **replaced: Any) -> Record:
@@ -98,6 +108,18 @@ def test_averages_that_lag_behind() -> None:
         check(Modes(), normalised([2.3, 5, 5, 4, 3], [2.3, 1, 0.5, 0.3, 0.2], **unknown)).verdict
         is Verdict.CONCERN
     )
+
+
+def test_answers_worse_than_a_linear_model() -> None:
+    short = normalised(
+        [2.3, 2.0, 1.5, 1.0, 0.8],
+        [2.3, 0.9, 0.5, 0.3, 0.2],
+        data={"examples": 1000, "linear": {"accuracy": 0.9}},
+    )
+    good = looked(short, probe_accuracy=[0.1, 0.5, 0.7, 0.9, 0.95])
+    assert check(Modes(), good).verdict is Verdict.SATISFACTORY
+    bad = looked(short, probe_accuracy=[0.1, 0.5, 0.6, 0.7, 0.75])
+    assert check(Modes(), bad).verdict is Verdict.CONCERN
 
 
 @pytest.mark.parametrize(

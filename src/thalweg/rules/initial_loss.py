@@ -46,8 +46,9 @@ class InitialLoss(Rule):
 
     ## How it is decided
 
-    The loss of the probe batch's predictions before the first step, without penalty, against the constant
-    prediction's on the same targets. A concern needs both of these:
+    The loss of the probe batch's predictions before the first step, without penalty, in inference or in
+    training mode, whichever is less, against the constant prediction's on the same targets. A concern needs
+    both of these:
 
     - it lies above by more than `share` of it and by more than `errors` times its root over the number of
       examples;
@@ -87,6 +88,10 @@ class InitialLoss(Rule):
     def assess(self, record: Record) -> Finding:
         """The first loss, and what became of it."""
         first = number(record, "contract", "recomputed_loss")
+        trained = record.series.get("probe_training_loss")
+        if trained is not None and len(trained) and trained.steps[0] == 0:
+            # Moving averages that have not seen a batch yet are no fault of the first weights.
+            first = float(np.fmin(first, trained.values[0]))
         constant = number(record, "contract", "constant_prediction_loss")
         if np.isnan(first) or np.isnan(constant) or constant <= 0.0:
             return self.unassessed(

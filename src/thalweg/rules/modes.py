@@ -8,6 +8,7 @@ from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.objective import number, rows
+from thalweg.rules.shortfall import shortfall
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Modes(Rule):
 
     - in inference it is above `ratio` times that in training mode;
     - in inference it is no better than a constant prediction's, or, where that is not known, than before the
-      first step;
+      first step; or the predictions, which are those of inference, are worse than a linear model's;
     - in training mode it is under `share` of that.
 
     Dropout and noise make the loss larger in training, not in inference, and explain none of it.
@@ -95,14 +96,17 @@ class Modes(Rule):
                 evidence,
             )
         evidence["chance"] = Evidence(chance, "loss", threshold=self.share * chance)
-        if not (chance > 0.0 and np.all(inference >= chance) and np.all(training < self.share * chance)):
+        learned = bool(chance > 0.0 and np.all(training < self.share * chance))
+        harm = None if not learned or np.all(inference >= chance) else shortfall(record)
+        if not learned or (harm is None and not np.all(inference >= chance)):
             return self.finding(
                 Verdict.SATISFACTORY,
                 f"{_ENDED}; {words}.",
                 evidence,
                 series=series,
             )
-        template = f"{_ENDED}; {words}."
+        template = f"{_ENDED}; {words if harm is None else harm.words}."
+        evidence |= {} if harm is None else harm.evidence
         normalised = [row for row in rows(record, "layers") if "BatchNormalization" in str(row.get("class"))]
         momenta = [row["momentum"] for row in normalised if isinstance(row.get("momentum"), int | float)]
         if momenta:

@@ -42,7 +42,8 @@ class Penalty(Rule):
     targets of which nothing says that they cannot be learned (D008), together with one of these:
 
     - the sum of the kernels' penalties was above `ratio` of the loss of the predictions at every look at the
-      probe batch in the second half of the run, two looks at least;
+      probe batch in the second half of the run, two looks at least; or it was at the first look, and then
+      the weights shrank until it was under the square of `shrunk` of that;
     - the optimizer's weight decay, times the learning rate and the number of steps, came to `decayed` or
       more, and the norm of the parameters ended under `shrunk` of what it was after the first step.
 
@@ -111,18 +112,23 @@ class Penalty(Rule):
         if penalty is None or loss is None:
             return None
         _, left, right = np.intersect1d(penalty.steps, loss.steps, return_indices=True)
-        half = len(left) // 2
-        paid, fitted = penalty.values[left][half:], loss.values[right][half:]
-        if len(paid) < 2 or not np.all((paid / self.ratio > fitted) & (fitted > 0.0)):
+        paid, fitted = penalty.values[left], loss.values[right]
+        above = (paid / self.ratio > fitted) & (fitted > 0.0)
+        if len(paid) < 2:
             return None
-        evidence = {
-            "penalty": Evidence(float(paid[-1]), "loss", threshold=self.ratio * float(fitted[-1])),
-            "data": Evidence(float(fitted[-1]), "loss"),
-        }
-        words = (
-            "The penalty on the weights ended at {penalty}, above the {data} that the data themselves cost"
-        )
-        return words, evidence, ("penalty", "recomputed_loss"), _TENTH
+        evidence = {"penalty": Evidence(float(paid[-1]), "loss"), "data": Evidence(float(fitted[-1]), "loss")}
+        series = ("penalty", "recomputed_loss")
+        if np.all(above[len(paid) // 2 :]) and len(paid) > 2:
+            words = "The penalty on the weights ended at {penalty}, above the {data} that the data themselves cost"
+        elif above[0] and paid[-1] < self.shrunk**2 * paid[0]:
+            evidence["began"] = Evidence(float(paid[0]), "loss", usual=float(fitted[0]))
+            words = (
+                "The penalty on the weights began at {began}, where the data themselves cost {began__usual}, and "
+                "shrank the weights until it was {penalty}"
+            )
+        else:
+            return None
+        return words, evidence, series, _TENTH
 
     def _decay(self, record: Record) -> tuple[str, dict[str, Evidence], tuple[str, ...], Remedy] | None:
         decay = number(record, "optimizer", "weight_decay")
