@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from thalweg.finding import Diagnosis, Finding, Verdict
+from thalweg.finding import Diagnosis, Finding, Stage, Verdict
 from thalweg.plugins import Installed, installed
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules import answer, answer_before
 from thalweg.rules.causes import causes, upstream
 from thalweg.selection import chosen
+from thalweg.stages import stages
 from thalweg.store import read
 
 _ORDER = (Verdict.CONCERN, Verdict.SATISFACTORY, Verdict.UNASSESSED)
@@ -39,7 +40,7 @@ def diagnose(
     asked = chosen(known.rules, select, ignore)
     record = source if isinstance(source, Record) else read(source)
     findings = [_check(rule, record) for rule in asked]
-    return replace(diagnosis_of(answer(findings), findings), notes=known.notes)
+    return replace(diagnosis_of(answer(findings), findings), stages=_stages(record), notes=known.notes)
 
 
 def diagnose_before(record: Record, *, rules: Iterable[Rule] | None = None) -> Diagnosis:
@@ -89,6 +90,15 @@ def report(
 
 def _known(rules: Iterable[Rule] | None) -> Installed:
     return installed() if rules is None else Installed(tuple(rules))
+
+
+def _stages(record: Record) -> tuple[Stage, ...]:
+    try:
+        return stages(record)
+    except Exception:  # a bug of ours costs the stages, not the findings
+        if os.environ.get("THALWEG_RAISE"):
+            raise
+        return ()
 
 
 def _check(rule: Rule, record: Record) -> Finding:

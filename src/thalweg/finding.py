@@ -128,18 +128,28 @@ def fill(template: str, evidence: Mapping[str, Evidence]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """A stretch of the run, from step `first` to step `last`, both included."""
+
+    name: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnosis:
     """The findings of all rules on one record: concerns first, then what was satisfactory, then unassessed.
 
     `answer` is one sentence: is it converging? `because` holds, by code of each concern that another explains,
-    the code of the one that does; the others are the causes. `notes` are sentences about rules of other
-    packages that could not be had.
+    the code of the one that does; the others are the causes. `stages` is the run's life in words. `notes` are
+    sentences about rules of other packages that could not be had.
     """
 
     answer: str
     findings: tuple[Finding, ...]
     because: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    stages: tuple[Stage, ...] = ()
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings)

@@ -1,13 +1,12 @@
 """A run's life in words: which stage held between which steps."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.finding import Finding, Verdict
+from thalweg.finding import Finding, Stage, Verdict
 from thalweg.record import Record, Series
 from thalweg.rules.diverging import Diverging
 from thalweg.rules.objective import objective
@@ -31,15 +30,6 @@ LEAST = 0.02
 """A fall by less than this share of the whole gain is none."""
 AGREEMENT = 0.1
 """On a plateau a mean cosine of successive gradients under this says that the steps follow noise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A stretch of the run, from step `first` to step `last`, both included."""
-
-    name: str
-    first: int
-    last: int
 
 
 def stages(record: Record) -> tuple[Stage, ...]:

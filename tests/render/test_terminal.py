@@ -7,9 +7,9 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from thalweg.finding import Diagnosis, Evidence, Family, Finding, Remedy, Verdict
+from thalweg.finding import Diagnosis, Evidence, Family, Finding, Remedy, Stage, Verdict
 from thalweg.record import Record
-from thalweg.render import DiagnosisView, RunsTable, finding_line, terminal
+from thalweg.render import DiagnosisView, RunsTable, finding_line, page, terminal
 
 from .samples import empty, foreign, healthy, spike
 
@@ -155,3 +155,11 @@ def test_of_many_answers_the_outcome_is_said_and_the_others_are_named():
     assert "Every answer in words: thalweg diagnose --all digits" in lines
     full = shown(replace(view, full=True)).splitlines()
     assert "  X008  Message 8." in full and not any("--all" in line for line in full)
+
+
+def test_the_life_of_the_run_stands_under_its_name():
+    record, diagnosis = spike()
+    lived = replace(diagnosis, stages=(Stage("falling", 1, 1480), Stage("plateau", 1481, 2000)))
+    lines = shown(DiagnosisView(lived, record)).splitlines()
+    assert lines[3] == "falling to step 1,480, plateau to step 2,000"
+    assert "falling to step 1,480" in page(record, lived)

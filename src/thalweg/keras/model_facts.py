@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from thalweg.keras.callable_rate import rate_reads
 from thalweg.keras.freshness import fresh
 from thalweg.keras.graph import layer_inputs
 from thalweg.keras.initial import fetch, initial_facts, sample
@@ -60,9 +61,13 @@ def model_facts(model: keras.Model, begun: bool = False) -> dict[str, Any]:
 
 
 def optimizer_facts(model: keras.Model) -> dict[str, Any]:
-    """The optimizer's Keras configuration, as plain values; what cannot be one is named by its class."""
+    """The optimizer's Keras configuration, as plain values; what cannot be one is named by its class.
+
+    Beside it what the configuration does not say: what kind of rate it has and what that reads, the steps that
+    it has made already, the tensors that it does not hold.
+    """
     optimizer = model.optimizer
-    facts = {"name": type(optimizer).__name__, "class": type(optimizer).__name__}
+    facts: dict[str, Any] = {"name": type(optimizer).__name__, "class": type(optimizer).__name__}
     with suppress(Exception):  # a learning rate that cannot be serialised, such as a lambda
         facts = {**{key: _plain(value) for key, value in optimizer.get_config().items()}, **facts}
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
@@ -71,6 +76,9 @@ def optimizer_facts(model: keras.Model) -> dict[str, Any]:
         facts["rate_kind"] = "schedule"
     elif rate is not None:
         facts["rate_kind"] = "callable" if callable(rate) else "constant"
+        facts["rate_reads"] = rate_reads(optimizer)
+    with suppress(Exception):  # an optimizer of one's own that counts otherwise
+        facts["steps_before"] = int(keras.ops.convert_to_numpy(optimizer._iterations))
     unheld = _unheld(model, optimizer)
     return facts if unheld is None else {**facts, "unheld": unheld}
 

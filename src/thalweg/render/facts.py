@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from thalweg.finding import Diagnosis
 from thalweg.record import Record
 from thalweg.render.markup import Html, html
-from thalweg.render.plain import label, listed, plain
+from thalweg.render.plain import label, listed, plain, stages_in_words
 from thalweg.words import figure, percent, plural
 
 _ITEMS, _ROWS = 40, 300
@@ -14,6 +15,11 @@ _TITLES = {
     "data": "Data",
     "model": "Model",
     "layers": "Layers",
+    "frozen": "Frozen weights",
+    "losses": "Losses",
+    "callbacks": "Callbacks",
+    "callback_ends": "Callbacks at the end",
+    "contract": "Output, loss and targets",
     "tensors": "Parameter tensors",
     "optimizer": "Optimizer",
     "fit": "Fit",
@@ -30,7 +36,7 @@ _EVENTS = {
 }
 
 
-def about(record: Record) -> Html:
+def about(record: Record, diagnosis: Diagnosis) -> Html:
     """The run at a glance, for the first screen."""
     info = record.info
     unit = plain(info.get("step_unit") or "step")
@@ -41,6 +47,7 @@ def about(record: Record) -> Html:
         "Run": info.get("name"),
         "Started": _moment(info.get("started")),
         "Length": ", ".join(filter(None, (length, *ended[-1:]))),
+        "Stages": stages_in_words(diagnosis.stages, record),
         "Model": _model(info.get("model")),
         "Optimizer": _optimizer(info.get("optimizer")),
         "On": ", ".join(plain(info[key]) for key in ("backend", "device", "precision") if info.get(key)),

@@ -50,7 +50,7 @@ def page(record: Record, diagnosis: Diagnosis) -> str:
         else "unassessed",
         answer=diagnosis.answer,
         first=_first(diagnosis.first),
-        facts=about(record),
+        facts=about(record, diagnosis),
         counts=_counts(diagnosis),
         findings=_findings(diagnosis, drawn),
         curves=_curves(drawn),

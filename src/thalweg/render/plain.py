@@ -2,9 +2,10 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from thalweg.finding import Evidence
+from thalweg.finding import Evidence, Stage
+from thalweg.record import Record
 from thalweg.words import figure
 
 # Cc would move the cursor or ring the bell, Cf can reverse the reading order, Cs cannot be encoded.
@@ -48,3 +49,9 @@ def companions(evidence: Evidence) -> list[tuple[str, str]]:
     """What an evidence stands beside, in words: its usual value and its threshold, where it has them."""
     pairs = (("usual", evidence.usual), ("threshold", evidence.threshold))
     return [(name, evidence.words(value)) for name, value in pairs if value is not None]
+
+
+def stages_in_words(stages: Sequence[Stage], record: Record) -> str:
+    """The stages in a line: `falling to step 480, plateau to step 2,000`."""
+    unit = plain(record.info.get("step_unit") or "step")
+    return ", ".join(f"{plain(stage.name)} to {unit} {stage.last:,}" for stage in stages)

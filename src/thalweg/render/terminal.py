@@ -17,7 +17,7 @@ from rich.text import Text
 
 from thalweg.finding import Diagnosis, Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
-from thalweg.render.plain import companions, label, plain, sentence, unit_words
+from thalweg.render.plain import companions, label, plain, sentence, stages_in_words, unit_words
 from thalweg.words import figure, plural
 
 _LINE = 100
@@ -59,6 +59,8 @@ class DiagnosisView:
             yield from page.lines(_remedy(first, "Change first: "))
         yield from page.lines(Text(plain(self.diagnosis.answer), style="bold"))
         yield from page.lines(Text(_about(self.record), style="dim"))
+        if self.diagnosis.stages:
+            yield from page.lines(Text(stages_in_words(self.diagnosis.stages, self.record), style="dim"))
         for finding in self.diagnosis.causes:
             yield Text()
             yield from self._concern(page, finding)
