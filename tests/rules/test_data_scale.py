@@ -28,7 +28,7 @@ class TestNonFiniteData:
         assert finding.verdict is CONCERN
         assert (
             finding.message
-            == "Of 60,000 examples 3 held NaN or infinity in input `x`, the first of them at place 2,001."
+            == "Of 60,000 examples 3 held NaN or infinity in input `x`, the first of them at index 2,001."
         )
 
     def test_found_in_targets_and_in_validation_data(self):

@@ -37,6 +37,10 @@ class TestValidationShift:
         assert (
             verdict(self.rule, run(facts, ends={"validation_loss": np.linspace(0.7, 0.3, 20)})) is UNASSESSED
         )
+        beside = {
+            "validation_loss": np.linspace(0.9, 0.6, 20)
+        }  # better than a constant, far from the training
+        assert verdict(self.rule, run(facts, ends=beside)) is CONCERN
 
     def test_a_few_outliers_are_no_other_scale(self):
         wild = row(maximum=1e6, spread=3e3)  # the quantiles are where they were

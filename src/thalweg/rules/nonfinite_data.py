@@ -75,7 +75,7 @@ class NonFiniteData(Rule):
                 {"looked": evidence["looked"]},
             )
         template = f"Of {{looked}} examples {{count}} held NaN or infinity in {where} `{{name}}`"
-        template += ", the first of them at place {first}." if "first" in evidence else "."
+        template += ", the first of them at index {first}." if "first" in evidence else "."
         validation = where.startswith("validation")
         names = shown(record, *(("validation_loss",) if validation else ("loss", "epoch_loss")))
         losses = [record.series[name].values for name in names]
@@ -106,7 +106,7 @@ def _held(record: Record) -> Iterator[tuple[str, dict[str, Evidence]]]:
                 "name": Evidence(name_of(row, where)),
             }
             if np.isfinite(first := value(row, "first_nonfinite")):
-                evidence["first"] = Evidence(int(first), "place")
+                evidence["first"] = Evidence(int(first), "index")
             yield where, evidence
 
 

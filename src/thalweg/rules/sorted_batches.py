@@ -30,10 +30,9 @@ class SortedBatches(Rule):
     The examples are not shuffled (`shuffle=False`, or a pipeline, whose first batches are looked at as they
     pass), and one of:
 
-    - classes: a share of `one_class` or more of the batches hold one class, `excess` more than random order
-      would give, and successive examples agree more than half of the way to always; batches of 8 or more, at
-      least 4. This is a concern before the first step, and withdrawn where the network in the end told the
-      classes on the probe batch as well as a linear model does;
+    - classes: a share of `one_class` or more of the batches hold one class, and `excess` more than random order
+      would give; batches of 8 or more, at least 4. This is a concern before the first step, and withdrawn where
+      the network in the end told the classes on the probe batch as well as a linear model does;
     - numbers: successive targets correlate by `neighbours` or more, and the run fell short of a constant
       prediction or a linear model.
 
@@ -112,13 +111,13 @@ class SortedBatches(Rule):
             return self.unassessed("Not assessed: the targets were all of one class.")
         if not (size >= 8.0 and batches >= 4.0):
             return self.unassessed("Not assessed: the batches were too small or too few to tell their order.")
-        usual = 0.0 if shares is None else float(np.sum(shares**size))
+        usual = 0.0 if shares is None else round(float(np.sum(shares**size)), 4)
         line = max(self.one_class, usual + self.excess)
         evidence["single"] = Evidence(single, "fraction", usual=usual, threshold=line)
         template = (
             "Of the batches {single} held examples of one class only, where random order has {single__usual}"
         )
-        if single < line or alike < 0.5:
+        if single < line:
             return self.finding(Verdict.SATISFACTORY, f"{template}.", evidence)
         reached, simple = last(record, "probe_accuracy"), number(record, "data", "linear", "accuracy")
         if shares is not None and reached >= max(simple, float(np.max(shares)) + 0.1):

@@ -10,7 +10,7 @@ from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.objective import number, rows
-from thalweg.rules.samples import name_of, shown, value
+from thalweg.rules.samples import last, name_of, shown, value
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class ValidationShift(Rule):
     - a share of `unseen` or more of the validation examples are of classes that no training target has: sorted
       examples split without shuffling.
 
-    Either is withdrawn where the validation loss came down to 0.9 of a constant prediction's or less.
+    Either is withdrawn where the validation loss ended at 0.9 of a constant prediction's or less, and at no more than
+    `worse` times the training loss.
 
     Otherwise beside the curves: a linear rule tells validation from training inputs with an area under the ROC
     curve of `area` or more on examples that it has not seen, or the standard deviations differ by a factor of
@@ -86,7 +87,7 @@ class ValidationShift(Rule):
                 "Not assessed: the record does not say what the validation inputs were like."
             )
         if (certain := self._certain(pairs, new)) is not None:
-            if _useful(record):
+            if self._well(record):
                 return self.unassessed(
                     "Not assessed: the validation data differ from the training data, and the network did "
                     "well there."
@@ -164,6 +165,11 @@ class ValidationShift(Rule):
             return template, evidence, (_SHUFFLED,)
         return None
 
+    def _well(self, record: Record) -> bool:
+        """Whether the network in the end did on the validation data about as well as on its own."""
+        ended, constant = last(record, "validation_loss"), number(record, "constant_prediction_loss")
+        return ended <= self.worse * last(record, "epoch_loss") and not ended > 0.9 * constant
+
     def _apart(self, record: Record) -> Evidence | None:
         """The least ratio of validation to training loss over the epochs, where validation never was of use."""
         validation, training = record.series.get("validation_loss"), record.series.get("epoch_loss")
@@ -179,15 +185,6 @@ class ValidationShift(Rule):
         if least < self.worse or not np.min(above) >= constant:
             return None
         return Evidence(least, "", usual=1.0, threshold=self.worse)
-
-
-def _useful(record: Record) -> bool:
-    validation, constant = record.series.get("validation_loss"), number(record, "constant_prediction_loss")
-    return bool(
-        validation is not None
-        and len(validation)
-        and np.nanmin([*validation.values, np.inf]) <= 0.9 * constant
-    )
 
 
 def _spreads(pair: tuple[Mapping[str, Any], Mapping[str, Any]]) -> float:
