@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import tree
 
-from thalweg.keras.feed import ROWS, Batch, mapped
+from thalweg.keras.feed import ELEMENTS, ROWS, Batch, mapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,12 @@ class FitArguments:
         return None if self.training is None else len(tree.flatten(self.training[0])[0])
 
     def sample(self, limit: int = ROWS) -> Batch | None:
-        """At most `limit` training examples, spread evenly, as Keras hands them to the model."""
+        """At most `limit` training examples and `ELEMENTS` elements, spread evenly, as Keras hands them to the model."""
         if self.training is None or not self.total:
             return None
-        rows = np.unique(np.linspace(0, self.total - 1, min(limit, self.total)).astype(np.int64))
+        elements = sum(leaf[:1].size for leaf in tree.flatten(self.training[0]) if leaf is not None)
+        count = min(limit, self.total, max(ELEMENTS // max(elements, 1), 1))
+        rows = np.unique(np.linspace(0, self.total - 1, count).astype(np.int64))
         return mapped(lambda array: _as_keras_feeds(array[rows]), self.training)  # type: ignore[no-any-return]
 
     def drawn(self, limit: int = ROWS) -> Iterator[Any]:

@@ -14,13 +14,14 @@ Batch = tuple[Any, Any, Any]
 ROWS = 1024
 """Examples in the sample that the facts about the data are computed from."""
 _BATCHES = 64
-_ELEMENTS = 8_000_000  # 32 MB in float32
+ELEMENTS = 8_000_000
+"""Elements of the inputs in the sample, at most: 32 MB in float32."""
 
 
 class Feed:
     """Copies the run's first examples on their way to the training step.
 
-    It is open until it has `ROWS` of them, `_BATCHES` batches or `_ELEMENTS` elements, or until `close`.
+    It is open until it has `ROWS` of them, `_BATCHES` batches or `ELEMENTS` elements, or until `close`.
     `reason` says why there is no sample where there is none; `batch_size` is that of the first batch. Asked to
     `look`, it also keeps a fingerprint of the next batch, in `fingerprints`.
     """
@@ -43,7 +44,7 @@ class Feed:
     def through(self, data: Any) -> Any:
         """What the train function is to be given: `data`, or an iterator that hands on the same batches."""
         if self.open and (
-            self._examples >= ROWS or len(self._batches) >= _BATCHES or self._elements >= _ELEMENTS
+            self._examples >= ROWS or len(self._batches) >= _BATCHES or self._elements >= ELEMENTS
         ):
             self.close()
         if not self.open and not self._looking:
