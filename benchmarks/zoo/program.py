@@ -57,7 +57,7 @@ class Program:
         """A digest of all that decides the training: the function, the zoo's functions it calls, the arguments."""
         arguments = self.variants[variant]
         reached = parts(self.build).union(*(parts(value) for value in arguments.values()))
-        text = "".join(inspect.getsource(part) for part in sorted(reached, key=_where))
+        text = "".join(_text(part) for part in sorted(reached, key=_where))
         text += re.sub(" at 0x[0-9a-f]+", "", repr(sorted(arguments.items())))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -77,10 +77,12 @@ def faulty(
     fault: Arguments,
     twin: Arguments,
     also: Mapping[str, Arguments] | None = None,
-    true: str = "",
+    true: str = "L004",
     good: bool = True,
 ) -> Callable[[Build], Program]:
     """A program with a fault: `fault` and `twin` are the same arguments with other values.
+
+    A twin is as short as the faulty run, and may still be falling (L004) when it ends.
 
     `also`: codes, and the change that they ask for while the fault stays.
     """
@@ -96,6 +98,12 @@ def healthy(true: str = "", **arguments: Any) -> Callable[[Build], Program]:
 
 def _name(build: Build) -> str:
     return build.__name__.replace("_", " ").strip()
+
+
+def _text(part: Any) -> str:
+    """The source without decorators: other right codes are no other training."""
+    text = inspect.getsource(part)
+    return text[text.index("def " if isinstance(part, FunctionType) else "class ") :]
 
 
 def _where(part: Any) -> str:
