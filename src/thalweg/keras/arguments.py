@@ -62,7 +62,7 @@ class FitArguments:
         return None if self.training is None else len(tree.flatten(self.training[0])[0])
 
     def sample(self, limit: int = ROWS) -> Batch | None:
-        """At most `limit` training examples and `ELEMENTS` elements, spread evenly, as Keras hands them to the model."""
+        """At most `limit` training examples and `ELEMENTS` elements, spread evenly, as Keras feeds them."""
         if self.training is None or not self.total:
             return None
         elements = sum(leaf[:1].size for leaf in tree.flatten(self.training[0]) if leaf is not None)
