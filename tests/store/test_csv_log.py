@@ -349,6 +349,14 @@ def test_any_file_is_a_record_or_one_error(tmp_path_factory, content):
         assert "epoch_loss" in record.series or "validation_loss" in record.series or "loss" in record.series
 
 
+def test_what_a_resumed_training_did_not_reach_again_is_not_there(tmp_path):
+    rows = [f"{n},{100 - n},{50 if n in (96, 98) else ''}" for n in range(1, 101)] + ["96,7,", "97,6,"]
+    record = record_of(tmp_path, "step,loss,val_loss\n" + "\n".join(rows) + "\n")
+    assert list(points(record, "loss").items())[-3:] == [(95, 5.0), (96, 7.0), (97, 6.0)]
+    assert "validation_loss" not in record.series
+    assert said(record) == ["the log went back to step 96 at row 101: 5 earlier rows from there on gave way"]
+
+
 SHARED = Path(os.environ.get("THALWEG_SHARED") or Path(__file__).resolve().parents[2].parent / "shared")
 CURVES = sorted((SHARED / "data" / "curves").glob("*.csv"))
 
