@@ -161,3 +161,13 @@ def test_facts_that_fail_are_left_out_and_told(tmp_path, monkeypatch):
     assert len(record.series["loss"]) > 0
     told = [event.detail["reason"] for event in record.events if event.kind == "unwatched"]
     assert any("contract (ZeroDivisionError: planted)" in reason for reason in told)
+
+
+@pytest.mark.parametrize("recurrent", [layers.SimpleRNN, layers.GRU, layers.LSTM])
+def test_recurrent_layers_are_measured_and_watched(tmp_path, recurrent):
+    model = keras.Sequential([layers.Input((6, 1)), recurrent(4), layers.Dense(3, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    record = fitted(tmp_path / "run", model, X[:64, :, None], Y[:64])
+    assert len(record.series["loss"]) == 4
+    assert not [event for event in record.events if event.kind == "unwatched"]
+    assert 0 in record.series["probe_accuracy"].steps

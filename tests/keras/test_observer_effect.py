@@ -6,7 +6,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from laboratory import BACKEND, X, Y, attributes, classifier, keras, layers, random, same, state, trained
+from laboratory import (
+    BACKEND,
+    X,
+    Y,
+    attributes,
+    classifier,
+    keras,
+    layers,
+    random,
+    reasons,
+    same,
+    state,
+    trained,
+)
 
 from thalweg import Watch
 
@@ -248,3 +261,20 @@ def test_a_pace_that_changes_does_not_show(tmp_path, monkeypatch):
 def conclude(pacer: Any, calls: int) -> None:
     pacer.cost, pacer.stride = 0.07, 5
     pacer._times, pacer._from, pacer._next = None, None, 10 * calls
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="elsewhere Keras raises, or trains what is trainable now")
+@pytest.mark.parametrize("first", [True, False], ids=["frozen", "unfrozen"])
+def test_what_became_trainable_after_compile_is_trained_as_without_a_watch(tmp_path, first):
+    def build():
+        model = classifier(keras.layers.Dense(8, trainable=first))
+        model.fit(X[:64], Y[:64], verbose=0)
+        model.layers[0].trainable = not first
+        return model
+
+    def fit(model, callbacks):
+        model.fit(X[:64], Y[:64], epochs=2, verbose=0, callbacks=callbacks)
+
+    watch = Watch(tmp_path / "run", budget=None, quiet=True)
+    same(state(trained(build, fit, None)), state(trained(build, fit, watch)))
+    assert "changed after `compile`" in reasons(watch.record(), "unwatched")[0]

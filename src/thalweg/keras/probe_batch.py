@@ -1,7 +1,7 @@
 """The probe batch: one forward pass over the same examples, again and again while the model learns."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -183,7 +183,8 @@ def _listening(layers: Mapping[str, keras.Layer], seen: Mapping[str, _Activation
 
         def tell(*args: Any, **kwargs: Any) -> Any:
             result = call(*args, **kwargs)
-            _note(activations, layer, tree.flatten(result)[0])
+            with suppress(Exception):  # a cell within a compiled loop: what it returns has no values
+                _note(activations, layer, tree.flatten(result)[0])
             return result
 
         return tell

@@ -59,6 +59,11 @@ def why_not(model: Any) -> str | None:
         return "the model trains with Flax NNX enabled, whose steps are not watched yet"
     if not model.built:
         return None
+    held = getattr(getattr(model.optimizer, "inner_optimizer", model.optimizer), "_trainable_variables", None)
+    traced = backend == "tensorflow" and model.optimizer.built and held is not None
+    # Keras goes on with the step that it traced for these; tracing it anew would train others, or raise.
+    if traced and [id(variable) for variable in held] != [id(v) for v in model.trainable_variables]:
+        return "what is trainable changed after `compile`, and Keras goes on with the step it made before"
     if not model.trainable_variables:
         return "the model has no trainable weights, so that nothing in it can converge"
     return None
