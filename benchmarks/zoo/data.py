@@ -247,12 +247,12 @@ def digits_in_order(rng, shuffle):
 
 
 @faulty(FAMILY, "D011", fault={"shuffle": False}, twin={"shuffle": True})
-def sick_patients_first(rng, shuffle):
-    """Two classes, one after the other."""
-    data = samples.moons(rng)
+def patients_ward_by_ward(rng, shuffle):
+    """Four classes, one after the other."""
+    data = samples.clusters(rng)
     order = np.argsort(data.y, kind="stable")
     data = samples.replace(data, x=data.x[order], y=data.y[order])
-    return binary(network(2, 32, 1, end="sigmoid"), data, SGD(0.3, momentum=0.9), epochs=12, shuffle=shuffle)
+    return classifier(network(20, 32, 4), data, SGD(0.2), epochs=12, shuffle=shuffle)
 
 
 @faulty(FAMILY, "D011", fault={"shuffle": False}, twin={"shuffle": True})
