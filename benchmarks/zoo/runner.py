@@ -1,5 +1,6 @@
 """Trains programs with the watch as users do, several processes at a time, each a fresh one now and then."""
 
+import contextlib
 import dataclasses
 import multiprocessing
 import os
@@ -9,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +27,20 @@ PER_PROCESS = 25
 
 
 def run(tasks: list[Task], results: Results, *, folder: Path, jobs: int, limit: int) -> Iterator[Result]:
-    """Train what is asked and not yet known; every result is kept as soon as it is there."""
+    """Train what is asked, each result kept as soon as it is there; what a crash took away is left for another call.
+
+    Every so many trainings come new processes: a pool that replaces its own (`max_tasks_per_child`) can hang.
+    """
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, max_tasks_per_child=PER_PROCESS) as pool:
-        waiting = [pool.submit(train, task, folder, limit) for task in tasks]
-        for done in as_completed(waiting):
-            result = done.result()
-            results.add(result)
-            yield result
+    for first in range(0, len(tasks), PER_PROCESS * jobs):
+        with ProcessPoolExecutor(jobs, context) as pool, contextlib.suppress(BrokenProcessPool):
+            waiting = [
+                pool.submit(train, t, folder, limit) for t in tasks[first : first + PER_PROCESS * jobs]
+            ]
+            for done in as_completed(waiting):
+                result = done.result()
+                results.add(result)
+                yield result
 
 
 def train(task: Task, folder: Path, limit: int) -> Result:
