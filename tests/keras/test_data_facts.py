@@ -5,7 +5,8 @@ import time
 import numpy as np
 import pytest
 
-from thalweg.keras.data_facts import constant_loss, data_facts
+from thalweg.keras.contract import constant_loss
+from thalweg.keras.data_facts import data_facts
 
 random = np.random.default_rng(0)
 N = 3000
@@ -193,19 +194,18 @@ def test_bounded_work():
     assert found["inputs"][0]["looked"] < len(x)
 
 
-class Compiled:
-    """As much of a model as `constant_loss` looks at."""
-
-    def __init__(self, loss):
-        self.loss = loss
-
-
 def test_constant_loss():
     y = np.array([0.0, 1.0, 1.0, 1.0])
     entropy = -0.25 * np.log(0.25) - 0.75 * np.log(0.75)
-    assert constant_loss(Compiled("binary_crossentropy"), (y, y, None), 1) == pytest.approx(entropy)
-    assert constant_loss(Compiled("mse"), (y, y, None), 1) == pytest.approx(y.var())
-    for refused in (Compiled(None), Compiled(["mse"]), Compiled("hinge")):
-        assert constant_loss(refused, (y, y, None), 1) is None
-    assert constant_loss(Compiled("mse"), (y, [y, y], None), 1) is None
-    assert constant_loss(Compiled("mse"), (y, y, np.ones(4)), 1) is None
+
+    def of(loss, targets=y, weights=None, **facts):
+        known = {"name": loss, "own": False, "reduction": "sum_over_batch_size", **facts}
+        return constant_loss([known], (y, targets, weights), 1)
+
+    assert of("binary_crossentropy") == pytest.approx(entropy)
+    assert of("mean_squared_error") == pytest.approx(y.var())
+    assert of("hinge") is None
+    assert of("mean_squared_error", targets=[y, y]) is None
+    assert of("mean_squared_error", weights=np.ones(4)) is None
+    for change in ({"own": True}, {"reduction": "sum"}, {"weighted": True}, {"label_smoothing": 0.1}):
+        assert of("mean_squared_error", **change) is None, change

@@ -65,3 +65,13 @@ def test_too_few_validations() -> None:
     finding = ask("V001", log(turning(9, at=4)))
     assert finding.verdict is Verdict.UNASSESSED
     assert "there were 9." in finding.message
+
+
+def test_a_rise_that_speeds_up_in_a_brief_log() -> None:
+    """Twelve epochs: no noise can be estimated beside a curve, but nine rises in a row are no noise."""
+    validation = np.array([1.1, 0.95, 0.9, 0.92, 1.0, 1.15, 1.35, 1.6, 1.9, 2.2, 2.5, 2.8])
+    finding = ask("V001", log(validation, np.linspace(1.2, 0.15, 12)))
+    assert finding.verdict is Verdict.CONCERN
+    assert finding.step == 3
+    wavering = validation[[0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 11]]
+    assert ask("V001", log(np.abs(wavering - 1.4), np.linspace(1.2, 0.15, 12))).verdict is not Verdict.CONCERN

@@ -9,8 +9,8 @@ from keras import tree
 
 from thalweg.keras.arguments import FitArguments
 from thalweg.keras.callback_facts import callback_facts, metrics_expected
-from thalweg.keras.contract import contract_facts, loss_facts
-from thalweg.keras.data_facts import constant_loss, data_facts
+from thalweg.keras.contract import constant_loss, contract_facts, loss_facts
+from thalweg.keras.data_facts import data_facts
 from thalweg.keras.feed import Batch, mapped
 from thalweg.keras.probe_batch import EXAMPLES, Measurement, ProbeBatch
 
@@ -60,7 +60,7 @@ class Before:
                 output_width=width,
             ),
         )
-        self._add("constant_prediction_loss", lambda: constant_loss(model, sample, width))
+        self._add("constant_prediction_loss", lambda: constant_loss(loss_facts(model), sample, width))
         if self.probe is None:
             every = 1 if given.training is None else max(1, len(tree.flatten(sample[0])[0]) // EXAMPLES)
             self.hold(mapped(lambda array: array[::every], sample))

@@ -28,7 +28,10 @@ def loss_facts(model: keras.Model) -> list[dict[str, Any]]:
     given = tree.flatten(asked) if isinstance(asked, dict | list | tuple) else [asked]
     if len(given) == 1 and len(names) > 1:
         given *= len(names)
-    return [_loss_fact(loss) for loss in given] if any(loss is not None for loss in given) else []
+    if all(loss is None for loss in given):
+        return []
+    weighted = getattr(getattr(model, "_compile_loss", None), "_user_loss_weights", None) is not None
+    return [{**_loss_fact(loss), "weighted": weighted} for loss in given]
 
 
 def contract_facts(
@@ -61,7 +64,8 @@ def contract_facts(
             facts["example_axis"] = axes
             losses = loss_facts(model)
             if not getattr(getattr(model, "_compile_loss", None), "_user_loss_weights", None):
-                facts["constant_prediction_loss"] = _constant(losses, targets[0], output, probe.weights)
+                width = output.shape[-1] if output.ndim > 1 else 1
+            facts["constant_prediction_loss"] = constant_loss(losses, batch, width)
             if not tree.is_nested(probe.targets) and not tree.is_nested(outputs):
                 facts |= dict(_Layout(called, values, targets[0], output).facts())
     return {name: fact for name, fact in facts.items() if fact is not None and fact == fact}
@@ -119,17 +123,20 @@ def _ranges(output: NDArray[Any]) -> Iterator[tuple[str, float]]:
         yield "row_sum_maximum", float(np.max(sums))
 
 
-def _constant(
-    losses: list[dict[str, Any]], targets: NDArray[Any], output: NDArray[Any], weights: Any
-) -> float | None:
-    if len(losses) != 1 or losses[0]["own"] or weights is not None or losses[0].get("label_smoothing"):
+def constant_loss(losses: list[dict[str, Any]], batch: Batch, output_width: int | None) -> float | None:
+    """The loss of the best constant prediction on the batch; None where it has no meaning or no formula."""
+    _, targets, weights = batch
+    arrays = [np.asarray(leaf) for leaf in tree.flatten(targets) if leaf is not None]
+    if len(losses) != 1 or len(arrays) != 1 or weights is not None:
         return None
-    if losses[0].get("reduction") not in ("sum_over_batch_size", "mean", "mean_with_sample_weight"):
+    loss = losses[0]
+    if loss["own"] or loss.get("label_smoothing") or loss.get("weighted"):
         return None
-    name = str(losses[0]["name"])
-    width = output.shape[-1] if output.ndim > 1 else 1
-    kind = target_kind(targets, width) if "crossentropy" in name else TargetKind.CONTINUOUS
-    return constant_prediction_loss(name, targets, kind)
+    if loss.get("reduction") not in ("sum_over_batch_size", "mean", "mean_with_sample_weight"):
+        return None
+    name = str(loss["name"])
+    kind = target_kind(arrays[0], output_width) if "crossentropy" in name else TargetKind.CONTINUOUS
+    return constant_prediction_loss(name, arrays[0], kind)
 
 
 class _Layout:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import keras
 import numpy as np
 from keras import tree
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from thalweg.stats.overlap import finest, occurrences, repeated
 from thalweg.stats.ridge import Matrix, linear_score, standardised
 from thalweg.stats.shift import shift
 from thalweg.stats.signal import METHOD, signal
-from thalweg.stats.targets import TargetKind, constant_prediction_loss, target_kind
+from thalweg.stats.targets import TargetKind, target_kind
 
 _COLUMNS = 1024
 """Columns of an input that are looked at, spread evenly."""
@@ -82,22 +81,6 @@ def data_facts(
         "validation": lambda: _validation(validation, sampled[0], all_inputs, all_targets, output_width),
     }
     return facts | {key: found for key, part in parts.items() if (found := _part(part))}
-
-
-def constant_loss(model: keras.Model, batch: Batch, output_width: int | None) -> float | None:
-    """The loss of the best constant prediction on the sample; None where it has no meaning or no formula."""
-    _, targets, weights = batch
-    arrays = _arrays(targets)
-    compiled = getattr(model, "loss", None)
-    loss = compiled if isinstance(compiled, str) else getattr(compiled, "name", None)
-    loss = loss or getattr(compiled, "__name__", None)
-    smoothed = getattr(compiled, "label_smoothing", 0.0)
-    if len(arrays) != 1 or weights is not None or not isinstance(loss, str) or smoothed:
-        return None
-    kind = target_kind(arrays[0], output_width)
-    if "crossentropy" not in loss:
-        kind = TargetKind.CONTINUOUS
-    return constant_prediction_loss(loss, arrays[0], kind)
 
 
 def _part(function: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:

@@ -60,9 +60,10 @@ def why_not(model: Any) -> str | None:
     if not model.built:
         return None
     held = getattr(getattr(model.optimizer, "inner_optimizer", model.optimizer), "_trainable_variables", None)
-    traced = backend == "tensorflow" and model.optimizer.built and held is not None
+    known = [id(variable) for variable in held or model.trainable_variables]
+    traced = backend == "tensorflow" and model.optimizer.built
     # Keras goes on with the step that it traced for these; tracing it anew would train others, or raise.
-    if traced and [id(variable) for variable in held] != [id(v) for v in model.trainable_variables]:
+    if traced and known != [id(variable) for variable in model.trainable_variables]:
         return "what is trainable changed after `compile`, and Keras goes on with the step it made before"
     if not model.trainable_variables:
         return "the model has no trainable weights, so that nothing in it can converge"

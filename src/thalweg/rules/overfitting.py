@@ -29,11 +29,13 @@ class Overfitting(Rule):
 
     The validation losses are averaged over stretches of n/6 epochs. All of these:
 
-    - the last stretch lies above the lowest one by `errors` standard errors, with a noise taken from the
-      validation series itself (second differences, and the scatter about the line after the turn, whichever
-      is larger);
-    - the trend from the turn to the end rises with a one-sided p-value below `significance`, autocorrelation
-      included; its scatter is what a cubic leaves, for a rise that speeds up and slows down is one rise;
+    - the rise is no noise: the last stretch lies above the lowest one by `errors` standard errors, with a
+      noise taken from the validation series itself (second differences, and the scatter about the line after
+      the turn, whichever is larger), and the trend from the turn to the end rises with a one-sided p-value below
+      `significance`, autocorrelation included, its scatter being what a cubic leaves, for a rise that speeds up
+      and slows down is one rise; or nearly every validation after the turn lies above the one before, with a
+      p-value below `signs` (eight rises in a row): it takes no noise estimate, which few validations do not
+      give;
     - the rise is `rise` of the lowest level or more, and a hundredth of the untrained loss or more;
     - the training loss ended below its value at the turn.
 
@@ -41,7 +43,7 @@ class Overfitting(Rule):
 
     ## Thresholds
 
-    `errors` = 4, `significance` = 0.05, `rise` = 0.05. On validation losses that fall and stay flat 0 to 0.4
+    `errors` = 4, `significance` = 0.05, `rise` = 0.05, `signs` = 0.005. On validation losses that fall and stay flat 0 to 0.4
     % at independent noise of 2 to 15 %; noise that wanders costs more: up to 1.7 % where neighbours correlate
     by 0.5, and 7 % by 0.9, 50 epochs (1,000 runs each, `benchmarks/error_rates.py`).
 
@@ -74,6 +76,8 @@ class Overfitting(Rule):
     """One-sided p of the trend after the turn."""
     rise: float = 0.05
     """Least rise, as a share of the lowest level."""
+    signs: float = 0.005
+    """One-sided p of so many rises from one validation to the next after the turn."""
 
     def assess(self, record: Record) -> Finding:
         """Where validation was lowest, against where it ended."""
@@ -145,12 +149,9 @@ class Overfitting(Rule):
         losses = next(record.series[n] for n in ("epoch_loss", "loss") if len(record.series.get(n, ())))
         untrained = max(number(record, "initial_loss"), abs(float(losses.values[0])))
         rise = found.rise
-        return bool(
-            rise > self.errors * found.error
-            and found.p_rising < self.significance
-            and rise >= least
-            and not rise < 0.01 * untrained
-        )
+        beyond_noise = rise > self.errors * found.error and found.p_rising < self.significance
+        shown = beyond_noise or found.p_signs < self.signs
+        return bool(shown and rise >= least and not rise < 0.01 * untrained)
 
     def _training(self, record: Record, step: int) -> tuple[float, float]:
         """The training loss around a step and at the end."""

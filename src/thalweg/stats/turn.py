@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from thalweg.stats.autocorrelation import inflation
 from thalweg.stats.robust import unit
+from thalweg.stats.signs import p_falls
 from thalweg.stats.trend import trend
 
 
@@ -17,7 +18,8 @@ class Turn:
 
     `index` is the place of the lowest value of the lowest stretch (-1 where unknown), `lowest` and `latest`
     the means of the two stretches, `error` the standard error of their difference, `p_rising` the chance of
-    so steep a rise after the turn where there is none.
+    so steep a rise after the turn where there is none, `p_signs` that of so many rises from one value to the
+    next (see `p_falls`).
     """
 
     index: int
@@ -25,6 +27,7 @@ class Turn:
     latest: float
     error: float
     p_rising: float
+    p_signs: float = np.nan
 
     @property
     def rise(self) -> float:
@@ -79,4 +82,5 @@ def turn(values: ArrayLike, fewest: int = 10) -> Turn:
         # A rise speeds up after the turn and slows down at the end: an S, which a cubic follows. In few
         # values it follows noise that wanders as well.
         trend(x, rest, degree=3 if len(rest) >= 24 else 2).p_rising,
+        p_falls(-rest),
     )
