@@ -360,3 +360,12 @@ def test_inside_a_loss_scale() -> None:
         "inner_optimizer": {"config": inner},
     }
     assert speaking(run(CREEPING, ratio=2e-5, cosine=0.4, optimizer=scaled)) == {"P006"}
+
+
+def test_weighted_examples_are_not_held_to_a_linear_model() -> None:
+    """Rare classes that are weighted are learned at the price of the others."""
+    linear = {"data": {**CLASSES, "linear": {"accuracy": 0.95}, "examples": 1000}}
+    for fit, verdict in (({}, Verdict.CONCERN), ({"class_weight": True}, Verdict.SATISFACTORY)):
+        loss = 1.5 + 0.8 * np.exp(-T / 50)
+        record = run(loss, ratio=np.r_[0.4, 0.02 * np.ones(N - 1)], rate=0.1, info={**linear, "fit": fit})
+        assert ask("P003", having(record, series("probe_accuracy", [0.1, 0.7]))).verdict is verdict

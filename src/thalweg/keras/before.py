@@ -60,7 +60,8 @@ class Before:
                 output_width=width,
             ),
         )
-        self._add("constant_prediction_loss", lambda: constant_loss(loss_facts(model), sample, width))
+        if not given.class_weight:  # else the loss that is minimised weighs them, and the constant's does not
+            self._add("constant_prediction_loss", lambda: constant_loss(loss_facts(model), sample, width))
         if self.probe is None:
             every = 1 if given.training is None else max(1, len(tree.flatten(sample[0])[0]) // EXAMPLES)
             self.hold(mapped(lambda array: array[::every], sample))

@@ -8,7 +8,7 @@ import numpy as np
 from thalweg.finding import Evidence, Verdict
 from thalweg.record import Record
 from thalweg.rules.diverging import Diverging
-from thalweg.rules.objective import number, objective, progress, rows
+from thalweg.rules.objective import fact, number, objective, progress, rows
 from thalweg.rules.oscillating import Oscillating
 from thalweg.stats import trend
 
@@ -78,6 +78,8 @@ def _falling(record: Record) -> bool:
 
 def _below_linear(record: Record) -> Shortfall | None:
     """Less accuracy, or explained variance, than a linear model has on examples that it did not see."""
+    if fact(record, "fit", "class_weight") is True or fact(record, "data", "weighted") is True:
+        return None  # weighted examples are learned at the price of the others
     reached, simple = _last(record, "probe_accuracy"), number(record, "data", "linear", "accuracy")
     examples = max(number(record, "watch", "probe_examples"), 1.0) if np.isfinite(reached) else np.nan
     sample = max(number(record, "data", "examples"), 1.0) if np.isfinite(reached) else np.nan
