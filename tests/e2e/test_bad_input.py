@@ -52,7 +52,8 @@ def test_a_journal_that_was_cut_is_diagnosed_as_far_as_it_goes(tmp_path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     found = thalweg(tmp_path, "diagnose", "run")
     assert found.code == 1  # it was still falling
-    assert found.out.startswith("Converging, and still falling")
+    assert found.out.startswith("Change first: ")
+    assert "\nConverging, and still falling" in found.out
     assert found.err.startswith("thalweg: note: the journal is damaged: ")
     assert found.err.count("\n") == 1
 

@@ -92,7 +92,9 @@ def test_a_nan_in_one_row_is_found_at_the_step_that_met_it(ended, backend):
     assert finding.step == 16
     assert finding.evidence["held"].value == 1
     assert "held 1 example with non-finite values" in finding.message
-    assert found.err.startswith("Not converging: the loss became NaN at step 16.")
+    assert "\nNot converging: the loss became NaN at step 16." in found.err
+    assert finding.code in package.diagnose(found.folder / RUN).because  # of the NaN in the input
+    assert concerns(found)["D001"].step is None
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -101,5 +103,6 @@ def test_a_learning_rate_1000_times_too_high_is_a_concern(ended, backend):
     found = ended["rate", backend].result()
     assert found.code == 1, found.err
     assert {"N001", "L001", "L002"} & set(concerns(found))
-    assert found.err.startswith(("Not converging: ", "Diverged: "))
+    assert found.err.startswith("Change first: Divide the learning rate by 10.")
+    assert re.search("^(Not converging|Diverged): ", found.err, re.MULTILINE)
     assert "Divide the learning rate by 10." in found.err

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thalweg import Finding, Verdict
+from thalweg import RULES, Finding, Verdict
 from thalweg.rules.causes import EXPLAINS, causes
 
 
@@ -38,3 +38,8 @@ def test_every_concern_is_a_cause_or_has_one_that_is(codes):
     assert set(because) <= codes
     for cause in because.values():
         assert cause in codes and cause not in because
+
+
+def test_every_code_of_the_table_is_a_rule():
+    known = {rule.code for rule in RULES}
+    assert {*EXPLAINS, *(c for row in EXPLAINS.values() for c in row)} <= known

@@ -43,9 +43,9 @@ class Overfitting(Rule):
 
     ## Thresholds
 
-    `errors` = 4, `significance` = 0.05, `rise` = 0.05, `signs` = 0.005. On validation losses that fall and stay flat 0 to 0.4
-    % at independent noise of 2 to 15 %; noise that wanders costs more: up to 1.7 % where neighbours correlate
-    by 0.5, and 7 % by 0.9, 50 epochs (1,000 runs each, `benchmarks/error_rates.py`).
+    `errors` = 4, `significance` = 0.05, `rise` = 0.05, `signs` = 0.005. On validation losses that fall and
+    stay flat 0 to 0.4 % at independent noise of 2 to 15 %; noise that wanders costs more: up to 1.7 % where
+    neighbours correlate by 0.5, and 7 % by 0.9, 50 epochs (1,000 runs each, `benchmarks/error_rates.py`).
 
     On 110 runs of 22 healthy Keras programs, on three backends: 1 alarm (0 to 5 %,
     `benchmarks/programs.py`), on a validation loss that rose by 13 %.
