@@ -22,7 +22,7 @@ def thalweg() -> None:
       thalweg check train.py              what speaks against it, before it trains
       thalweg list                        the runs so far
       thalweg diagnose runs/train         what is wrong, and what to do about it
-      thalweg diagnose history.csv        the same of a log that Keras's CSVLogger wrote
+      thalweg diagnose history.csv        the same of a log that another tool wrote
       thalweg report runs/train           the findings and the curves as one HTML page
       thalweg explain G002                the manual page of a rule
 
