@@ -78,11 +78,10 @@ def validation_pixels_left_raw(rng, raw):
 @faulty(FAMILY, "D006", fault={"raw": True}, twin={"raw": False})
 def validation_not_standardised(rng, raw):
     """The scaler met the training data only."""
-    data = samples.cancer(rng)
+    unscaled = samples.cancer(rng, scaled=False)
+    data = samples.standardised(unscaled)
     if raw:
-        shift = rng.uniform(1.0, 4.0, 30) * rng.choice([-1, 1], 30)
-        change = lambda x: (x * 3.0 + shift).astype("float32")  # noqa: E731
-        data = samples.replace(data, x_val=change(data.x_val), x_test=change(data.x_test))
+        data = samples.replace(unscaled, x=data.x)
     return binary(network(30, 16, 1, end="sigmoid"), data, Adam(5e-3), epochs=15)
 
 

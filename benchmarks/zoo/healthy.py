@@ -643,7 +643,7 @@ def explained_by_one_column_among_many(rng):
 
 
 @healthy()
-def gaussian_dropout_small(rng):
+def half_of_the_units_dropped(rng):
     """Mild noise in training: the training loss lies above the validation loss."""
     body = [layers.Dense(64, activation="relu"), layers.Dropout(0.5), layers.Dense(10, activation="softmax")]
     model = keras.Sequential([keras.Input((64,)), *body])

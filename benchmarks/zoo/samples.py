@@ -66,10 +66,11 @@ def small_images(rng: Random) -> Sample:
     return digits(rng).inputs(lambda x: x.reshape(-1, 8, 8, 1))
 
 
-def cancer(rng: Random) -> Sample:
-    """Benign or malignant, 30 columns."""
+def cancer(rng: Random, scaled: bool = True) -> Sample:
+    """Benign or malignant, 30 columns; unscaled, they reach from 0.001 to 4,254."""
     x, y = datasets.load_breast_cancer(return_X_y=True)
-    return standardised(split(rng, x, y, 340, 100))
+    data = split(rng, x.astype("float32"), y, 340, 100)
+    return standardised(data) if scaled else data
 
 
 def wine(rng: Random, scaled: bool = True) -> Sample:
