@@ -78,7 +78,9 @@ def programs(part: Part) -> str:
     for name, v in sorted(part.validities.items()):
         runs = [j for j in by[name] if j.run.variant == FAULTY]
         right = " ".join(sorted(runs[0].right)) if runs else ""
-        found = f"{sum(j.rank is not None for j in runs)} of {len(runs)}" if v.valid else "not a fault here"
+        found = f"{sum(j.rank is not None for j in runs)} of {len(runs)}"
+        if not v.valid:
+            found = "not a fault here" if v.seeds > 1 else "too few seeds to tell"
         rows.append(
             [
                 name,
