@@ -239,3 +239,8 @@ def test_p_falls_is_the_binomial_test(x: np.ndarray) -> None:
 def test_p_falls_of_a_straight_way_down() -> None:
     assert stats.p_falls(range(8, 0, -1)) == pytest.approx(1 / 128)
     assert stats.p_falls([3.0]) == stats.p_falls([]) == stats.p_falls([1.0, 1.0, 2.0]) == 1.0
+
+
+@given(arrays(np.float64, st.integers(0, 40)))
+def test_the_median_is_that_of_the_spread(values):
+    np.testing.assert_equal(stats.median(values), stats.spread(values).location)

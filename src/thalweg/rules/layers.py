@@ -6,7 +6,7 @@ import numpy as np
 
 from thalweg.record import Record, Series
 from thalweg.rules.objective import rows
-from thalweg.stats import finite, spread
+from thalweg.stats import finite, median
 
 LARGE = 0.1
 """An update this large beside its parameters leaves little of what they held."""
@@ -27,9 +27,7 @@ def kernels(record: Record, quantity: str) -> dict[str, Series]:
 def largest_update(record: Record) -> float:
     """The largest update of a kernel over its norm, in the run; the median over the kernels that moved."""
     ratios = (series.values for series in kernels(record, "update_ratio").values())
-    return spread(
-        [np.max(finite(values), initial=0.0) for values in ratios if np.any(values != 0.0)]
-    ).location
+    return median([np.max(finite(values), initial=0.0) for values in ratios if np.any(values != 0.0)])
 
 
 def root_sizes(record: Record) -> dict[str, float]:
@@ -51,7 +49,7 @@ def depth_profile(record: Record) -> tuple[list[str], list[float]]:
     sizes = root_sizes(record)
     if not all(name in sizes for name in series):
         sizes = dict.fromkeys(series, 1.0)
-    return list(series), [spread(s.values).location / sizes[name] for name, s in series.items()]
+    return list(series), [median(s.values) / sizes[name] for name, s in series.items()]
 
 
 def layer_of(tensor: str) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from thalweg.record import Record, Series
 from thalweg.rules.layers import kernels, root_sizes
 from thalweg.rules.objective import fact, number
-from thalweg.stats import Mean, finite, mean, spread
+from thalweg.stats import Mean, finite, mean, median
 
 FIRST = 20
 """As many measured steps are the first ones."""
@@ -55,9 +55,9 @@ def steps(record: Record) -> Steps:
     moved = [values for values in ratios if np.any(values != 0.0)]
     cosines = record.series.get("gradient_cosine")
     return Steps(
-        spread([spread(values).location for values in moved]).location,
-        spread([np.max(values[:FIRST]) for values in moved]).location,
-        spread([np.max(values) for values in moved]).location,
+        median([median(values) for values in moved]),
+        median([np.max(values[:FIRST]) for values in moved]),
+        median([np.max(values) for values in moved]),
         mean(cosines.values if cosines is not None else []),
     )
 
@@ -97,7 +97,7 @@ def rates(record: Record) -> Series | None:
 def rate(record: Record) -> float:
     """The typical learning rate of the run, else the configured one; NaN where neither is known."""
     series = rates(record)
-    return spread(series.values).location if series is not None else setting(record, "learning_rate")
+    return median(series.values) if series is not None else setting(record, "learning_rate")
 
 
 def few(record: Record) -> bool:
@@ -186,7 +186,7 @@ def clipping(record: Record) -> Clipping | None:
         kept = {key: values for key, values in kept.items() if np.any(values != 0.0)}
         if not limit > 0.0 or not kept:
             continue
-        usual = spread([spread(values).location for values in kept.values()]).location
+        usual = median([median(values) for values in kept.values()])
         share = float(np.mean([np.mean(values > limit) for values in kept.values()]))
         return Clipping(name, limit, usual, share, tuple(kept))
     return None

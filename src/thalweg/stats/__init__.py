@@ -9,7 +9,7 @@ from thalweg.stats.alternation import Alternation, alternation
 from thalweg.stats.bound import Bound, rolling_bound
 from thalweg.stats.mean import Mean, mean
 from thalweg.stats.profile import Profile, profile
-from thalweg.stats.robust import Spread, finite, spread
+from thalweg.stats.robust import Spread, finite, median, spread
 from thalweg.stats.segments import segments
 from thalweg.stats.signs import p_falls
 from thalweg.stats.trend import Trend, trend
@@ -26,6 +26,7 @@ __all__ = [
     "alternation",
     "finite",
     "mean",
+    "median",
     "p_falls",
     "profile",
     "rolling_bound",
