@@ -43,3 +43,21 @@ def test_every_concern_is_a_cause_or_has_one_that_is(codes):
 def test_every_code_of_the_table_is_a_rule():
     known = {rule.code for rule in RULES}
     assert {*EXPLAINS, *(c for row in EXPLAINS.values() for c in row)} <= known
+
+
+def test_data_explain_where_a_run_began_and_what_validation_says():
+    for cause in ("D004", "D005", "D010", "D011"):
+        assert causes([concern(cause), concern("O007")]) == {"O007": cause}
+    for cause in ("D006", "D007", "D011"):
+        assert causes([concern(cause), concern("L004")]) == {"L004": cause}
+    assert causes([concern("D009"), concern("B001"), concern("V001")]) == {"B001": "D009", "V001": "D009"}
+
+
+def test_steps_too_noisy_explain_what_overflows_and_nothing_else_is_first():
+    found = [concern(code) for code in ("G003", "G001", "P001", "N001", "P008")]
+    assert set(causes(found)) == {"G003", "G001", "P001", "N001"}
+
+
+def test_training_longer_is_not_what_to_do_first_where_something_is_wrong():
+    for cause in ("P002", "P003", "P007", "P008", "R003"):
+        assert causes([concern(cause), concern("L004")]) == {"L004": cause}
