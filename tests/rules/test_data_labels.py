@@ -91,6 +91,36 @@ class TestNoisyLabels:
         assert verdict(self.rule, self.after(0.69, 0.69, training=0.71)) is SATISFACTORY
         assert verdict(self.rule, self.after(0.95, 0.95, training=0.71)) is SATISFACTORY
 
+    alike: ClassVar = {"examples": 1000, "shift": 0.51, "targets": [{**CLASSES, "class_counts": [490, 510]}]}
+
+    def test_labels_that_are_wrong_in_training_only(self):
+        finding = ask(self.rule, self.after(0.95, 0.93, 0.71, total=5000, validation=self.alike))
+        assert finding.verdict is CONCERN and "71 %" in finding.message and "93 %" in finding.message
+        assert "labels right" in finding.remedies[0].action
+
+    def test_labels_that_are_wrong_on_both_sides(self):
+        plateau = self.after(0.8, 0.8, 0.71, total=5000, validation=self.alike)
+        assert verdict(self.rule, plateau) is SATISFACTORY
+
+    @pytest.mark.parametrize(
+        "facts",
+        [
+            {"validation": alike},  # a pipeline, which may augment
+            {"total": 5000, "validation": {**alike, "shift": 0.8}},
+            {"total": 5000, "validation": {**alike, "targets": [{**CLASSES, "class_counts": [900, 100]}]}},
+            {"total": 5000, "validation": {**alike, "targets": [{**CLASSES, "class_counts": [4, 3, 3]}]}},
+            {"total": 5000, "validation": {**alike, "targets": None}},
+            {"total": 5000, "validation": {**alike, "examples": 40}},
+        ],
+    )
+    def test_training_examples_that_are_merely_harder(self, facts):
+        assert verdict(self.rule, self.after(0.95, 0.93, 0.71, **facts)) is SATISFACTORY
+
+    def test_clean_labels_that_dropout_hides(self):
+        clean = {**self.noisy, "contradicted": 0.02}
+        record = self.after(0.95, 0.93, 0.71, total=5000, validation=self.alike, signal=clean)
+        assert verdict(self.rule, record) is SATISFACTORY
+
     def test_photographs_that_the_simple_method_cannot_tell(self):
         assert verdict(self.rule, self.after(0.8, 0.79, training=1.0)) is SATISFACTORY
 

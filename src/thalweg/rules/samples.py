@@ -44,8 +44,16 @@ def name_of(row: Mapping[str, Any], default: str) -> str:
 
 def class_shares(record: Record) -> NDArray[np.float64] | None:
     """How the examples of the sample divide among the classes, where there is one target and it is a class."""
-    found = rows(record, "data", "targets")
-    counts = found[0].get("class_counts") if len(found) == 1 else None
+    return _shares(rows(record, "data", "targets"))
+
+
+def validation_shares(record: Record) -> NDArray[np.float64] | None:
+    """The same of the validation examples."""
+    return _shares(rows(record, "data", "validation", "targets"))
+
+
+def _shares(targets: list[Mapping[str, Any]]) -> NDArray[np.float64] | None:
+    counts = targets[0].get("class_counts") if len(targets) == 1 else None
     if not isinstance(counts, list | tuple) or len(counts) < 2:
         return None
     if not all(isinstance(c, int | float) and np.isfinite(c) and c >= 0 for c in counts):
