@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -33,7 +34,10 @@ def run(tasks: list[Task], results: Results, *, folder: Path, jobs: int, limit: 
     """
     context = multiprocessing.get_context("spawn")
     for first in range(0, len(tasks), PER_PROCESS * jobs):
-        with ProcessPoolExecutor(jobs, context) as pool, contextlib.suppress(BrokenProcessPool):
+        with (
+            ProcessPoolExecutor(jobs, context, _follow, (os.getpid(),)) as pool,
+            contextlib.suppress(BrokenProcessPool),
+        ):
             waiting = [
                 pool.submit(train, t, folder, limit) for t in tasks[first : first + PER_PROCESS * jobs]
             ]
@@ -129,6 +133,17 @@ def _seed(seed: int) -> None:
         import torch
 
         torch.manual_seed(seed)
+
+
+def _follow(parent: int) -> None:
+    """Ends this process when its parent is gone: a run that was killed leaves nothing behind."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _time_is_up(*_: object) -> None:
