@@ -68,9 +68,8 @@ def metrics_expected(model: keras.Model) -> list[str] | None:
 
 
 def _others(callbacks: Iterable[Any]) -> Iterator[Any]:
-    from thalweg.keras.watch import Watch
-
-    return (callback for callback in callbacks if not isinstance(callback, Watch))
+    ours = __name__.partition(".")[0]
+    return (c for c in callbacks if type(c).__module__.partition(".")[0] != ours)
 
 
 def _kind(callback: Any) -> str:
