@@ -10,7 +10,7 @@ from thalweg.rules.leakage import Leakage
 from thalweg.rules.sorted_batches import SortedBatches
 from thalweg.rules.validation_shift import ValidationShift
 
-from .examples import CLASSES, NUMBERS, ask, before, data, flat, row, run, verdict
+from .examples import CLASSES, NUMBERS, ask, before, data, falling, flat, row, run, verdict
 
 CONCERN, SATISFACTORY, UNASSESSED = Verdict.CONCERN, Verdict.SATISFACTORY, Verdict.UNASSESSED
 
@@ -156,6 +156,32 @@ class TestSortedBatches:
         assert verdict(self.rule, run(facts, ends={"probe_accuracy": [0.93]}, fit=self.off)) is SATISFACTORY
         assert verdict(self.rule, run(facts, ends={"probe_accuracy": [0.5]}, fit=self.off)) is CONCERN
         assert verdict(self.rule, run(facts, fit=self.off)) is CONCERN
+
+    forgetful: ClassVar = {"epoch_loss": [0.5] * 20, "probe_loss": [0.9], "probe_training_loss": [0.9]}
+
+    def test_what_was_forgotten_though_the_classes_are_told(self):
+        facts = data(order=self.sorted, linear={"accuracy": 0.85})
+        ends = {"probe_accuracy": [0.93], **self.forgetful}
+        finding = ask(self.rule, run(facts, ends=ends, fit=self.off))
+        assert finding.verdict is CONCERN and "was 0.5 as they passed, and 0.9" in finding.message
+
+    @pytest.mark.parametrize(
+        "ends",
+        [
+            {"epoch_loss": [0.7] * 20},
+            {"epoch_loss": [0.01] * 20, "probe_loss": [0.03]},
+            {"probe_training_loss": [0.45]},  # moving averages that lag
+            {"epoch_loss": [0.5] * 2},
+        ],
+    )
+    def test_what_was_not_forgotten(self, ends):
+        facts = data(order={"batches": 32, "neighbours": 0.999}, targets=NUMBERS)
+        whole = falling()[: 50 * len(ends.get("epoch_loss", [0] * 20))]
+        record = run(facts, whole, ends=self.forgetful | ends, fit=self.off)
+        assert verdict(self.rule, record) is UNASSESSED
+        record = run(facts, ends=self.forgetful, fit=self.off)
+        assert verdict(self.rule, record) is CONCERN
+        assert verdict(self.rule, run(facts, ends=self.forgetful, fit=self.pipeline)) is UNASSESSED
 
     def test_a_pipeline_whose_first_thousand_are_all_of_one_class(self):
         order = {"batches": 32, "one_class": 1.0}

@@ -7,9 +7,9 @@ import numpy as np
 from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
-from thalweg.rules.objective import fact, number
+from thalweg.rules.objective import epochs, fact, number
 from thalweg.rules.samples import class_shares, last, shown
-from thalweg.rules.shortfall import learnable, shortfall
+from thalweg.rules.shortfall import Shortfall, learnable, shortfall
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,26 @@ class SortedBatches(Rule):
 
     - classes: a share of `one_class` or more of the batches hold one class, and `excess` more than random order
       would give; batches of 8 or more, at least 4. This is a concern before the first step, and withdrawn where
-      the network in the end told the classes on the probe batch as well as a linear model does;
+      the network in the end told the classes on the probe batch as well as a linear model does, and forgot none;
     - numbers: successive targets correlate by `neighbours` or more, and the run fell short of a constant
-      prediction or a linear model.
+      prediction or a linear model, or forgot.
+
+    A network forgot if, in the third epoch or later, the loss of the batches as they passed (each before its own
+    update) was lower than that of the probe batch, which is spread over the data, after the last of them: by the
+    factor `forgotten`, and by `share` of the constant prediction's loss. In shuffled training the mean of an
+    epoch is above what its end has, for the network improves on the way. Of inference and training mode the
+    lower loss counts.
 
     ## Thresholds
 
-    `one_class` = 0.5, `excess` = 0.3, `neighbours` = 0.9. Rates: docs/calibration.md.
+    `one_class` = 0.5, `excess` = 0.3, `neighbours` = 0.9, `forgotten` = 1.5, `share` = 0.1. Rates:
+    docs/calibration.md.
 
     ## Known limits
 
-    Time series are trained in their order for good reasons: numbers count only beside a run that fell short. Of
-    a pipeline the first 1,024 examples are seen: where those are all of one class, it is taken for sorted if
-    the model has several outputs and a categorical cross-entropy.
+    Time series are trained in their order for good reasons: numbers count only beside a run that fell short or
+    forgot. Of a pipeline the first 1,024 examples are seen, and nothing is said of forgetting: where those are
+    all of one class, it is taken for sorted if the model has several outputs and a categorical cross-entropy.
 
     ## What to do
 
@@ -66,6 +73,10 @@ class SortedBatches(Rule):
     """Share of the batches beyond what random order gives."""
     neighbours: float = 0.9
     """Correlation of successive targets."""
+    forgotten: float = 1.5
+    """Loss on the probe batch over that of the last epoch's batches as they passed."""
+    share: float = 0.1
+    """How far the one lies above the other, as a share of the constant prediction's loss."""
 
     def assess(self, record: Record) -> Finding:
         """Shuffled or not; then classes or numbers."""
@@ -82,7 +93,7 @@ class SortedBatches(Rule):
             return self._classes(record, single, alike, evidence)
         if alike < self.neighbours:
             return self.finding(Verdict.SATISFACTORY, "Successive targets correlated by {alike}.", evidence)
-        short = shortfall(record)
+        short = self._forgot(record) or shortfall(record)
         if short is None or not learnable(record):
             return self.unassessed(
                 "Not assessed: successive targets correlated by {alike}, and nothing shows that the "
@@ -120,6 +131,15 @@ class SortedBatches(Rule):
         if single < line:
             return self.finding(Verdict.SATISFACTORY, f"{template}.", evidence)
         reached, simple = last(record, "probe_accuracy"), number(record, "data", "linear", "accuracy")
+        forgot = self._forgot(record)
+        if forgot is not None:
+            return self.finding(
+                Verdict.CONCERN,
+                f"{template}, and they were not shuffled; {forgot.words}.",
+                {**evidence, **forgot.evidence},
+                series=forgot.series,
+                remedies=_remedies(fact(record, "fit", "shuffle")),
+            )
         if shares is not None and reached >= max(simple, float(np.max(shares)) + 0.1):
             evidence["reached"] = Evidence(reached, "fraction", usual=simple)
             return self.finding(
@@ -133,6 +153,22 @@ class SortedBatches(Rule):
             evidence,
             series=shown(record, "loss", "probe_accuracy", "epoch_loss"),
             remedies=_remedies(fact(record, "fit", "shuffle")),
+        )
+
+    def _forgot(self, record: Record) -> Shortfall | None:
+        """What the last epoch's loss hides: that of all the examples, once the last of them had passed."""
+        passed, constant = last(record, "epoch_loss"), number(record, "constant_prediction_loss")
+        after = float(np.fmin(last(record, "probe_loss"), last(record, "probe_training_loss")))
+        line = max(self.forgotten * passed, passed + self.share * constant)
+        # Of a pipeline the probe batch is the beginning, which may be harder than the rest.
+        spread_out = fact(record, "fit", "shuffle") is not None
+        if not (spread_out and epochs(record) >= 3 and passed > 0.0 and after > line):
+            return None
+        return Shortfall(
+            "the loss of the last epoch's batches was {after__usual} as they passed, and {after} on the probe "
+            "batch after them",
+            {"after": Evidence(after, "loss", usual=passed, threshold=line)},
+            shown(record, "epoch_loss", "probe_loss"),
         )
 
 
