@@ -53,6 +53,12 @@ def test_data_explain_where_a_run_began_and_what_validation_says():
     assert causes([concern("D009"), concern("B001"), concern("V001")]) == {"B001": "D009", "V001": "D009"}
 
 
+def test_what_the_layers_are_explains_what_they_did():
+    found = [concern(code) for code in ("A001", "M003", "P002", "B001")]
+    assert causes(found) == {"A001": "M003", "P002": "M003", "B001": "M003"}
+    assert causes([concern("O002"), concern("A001")]) == {"A001": "O002"}
+
+
 def test_steps_too_noisy_explain_what_overflows_and_nothing_else_is_first():
     found = [concern(code) for code in ("G003", "G001", "P001", "N001", "P008")]
     assert set(causes(found)) == {"G003", "G001", "P001", "N001"}
@@ -61,3 +67,10 @@ def test_steps_too_noisy_explain_what_overflows_and_nothing_else_is_first():
 def test_training_longer_is_not_what_to_do_first_where_something_is_wrong():
     for cause in ("P002", "P003", "P007", "P008", "R003"):
         assert causes([concern(cause), concern("L004")]) == {"L004": cause}
+
+
+def test_a_penalty_and_averages_that_lag_explain_what_looks_like_dead_units_or_long_steps():
+    for cause in ("R001", "R003"):
+        found = [concern(code) for code in ("A001", "P001", "P003", "B001")]
+        assert set(causes([*found, concern(cause)]).values()) == {cause}
+    assert causes([concern("O007"), concern("R003")]) == {"O007": "R003"}
