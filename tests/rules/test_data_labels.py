@@ -85,7 +85,18 @@ class TestNoisyLabels:
     def test_learned_by_heart(self):
         finding = ask(self.rule, self.after(0.93, 0.74))  # clean validation labels
         assert finding.verdict is CONCERN and "30 %" in finding.message and "93 %" in finding.message
-        assert verdict(self.rule, self.after(0.68, 0.6)) is CONCERN  # validation labels as noisy
+        assert verdict(self.rule, self.after(0.68, 0.57)) is CONCERN  # validation labels as noisy
+
+    def test_a_hard_task_learned_by_heart(self):
+        """The simple method errs where it is surest, and the network is no better on new examples."""
+        assert verdict(self.rule, self.after(0.7, 0.69)) is SATISFACTORY
+        hard = {**self.noisy, "contradicted": 0.12}
+        assert verdict(self.rule, self.after(0.88, 0.87, training=0.97, signal=hard)) is SATISFACTORY
+
+    def test_a_small_validation_set_was_lucky_once(self):
+        few, many = ({"examples": n} for n in (100, 1000))
+        assert verdict(self.rule, self.after(0.8, 0.69, validation=few)) is SATISFACTORY
+        assert verdict(self.rule, self.after(0.8, 0.69, validation=many)) is CONCERN
 
     def test_an_honest_plateau(self):
         assert verdict(self.rule, self.after(0.69, 0.69, training=0.71)) is SATISFACTORY

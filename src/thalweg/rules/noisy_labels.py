@@ -37,8 +37,8 @@ class NoisyLabels(Rule):
     The share is `noise` or more, and one of:
 
     - learned by heart: the training accuracy ended above what it leaves (1 - share / 2), and the validation data
-      confirm it: their accuracy fell by `fall` from its best, or was at no time above 1 - share by more than
-      `slack`;
+      confirm it: their accuracy fell from its best by `fall` and three standard errors; or, where equal inputs
+      contradict one another, it was at no time above 1 - share by more than `slack`;
     - wrong in training only: the validation accuracy ended above the training accuracy (as logged, and in
       inference mode) by `apart` and four standard errors, where nothing else makes training examples harder:
       they are arrays, as they lie (no pipeline that augments), a linear rule does not tell the inputs apart
@@ -55,8 +55,9 @@ class NoisyLabels(Rule):
 
     ## Known limits
 
-    Classes only. Where the simple method is at a loss (photographs), its errors count as noise; the validation
-    accuracy, which must not be better than it, then speaks against. Labels wrong in a pattern (one class always
+    Classes only. Where the simple method is at a loss (photographs, pairs that are compared), its errors count as
+    noise; only what validation says tells the two apart. Labels that are as noisy in validation, learned by heart
+    from the first epoch on, are left to `V001`. Labels wrong in a pattern (one class always
     called another) cannot be told from classes. Training labels that are known to be noisy (drawn from a
     search engine, or from another network) beside clean validation labels are named as well.
 
@@ -92,7 +93,8 @@ class NoisyLabels(Rule):
         """The share of wrong labels, and whether they were learned."""
         if class_shares(record) is None:
             return self.unassessed("Not assessed: the targets are no classes, one an example.")
-        share, where = self._share(record)
+        certain = self._twins(record)
+        share, where = certain or self._surest(record)
         if not np.isfinite(share):
             return self.unassessed(
                 "Not assessed: the record does not say how far the labels contradict one another."
@@ -124,7 +126,10 @@ class NoisyLabels(Rule):
                 series=shown(record, "validation_accuracy", "epoch_accuracy", "probe_accuracy"),
                 remedies=(_RELABEL, _STOP, _SMOOTH),
             )
-        confirmed = best - ended >= self.fall or best <= 1.0 - share + self.slack
+        count = number(record, "data", "validation", "examples")
+        error = np.sqrt(best * (1.0 - min(best, 1.0)) / (count if count >= 1.0 else 200.0))
+        fell = best - ended >= max(self.fall, 3.0 * float(error))
+        confirmed = fell or (certain is not None and best <= 1.0 - share + self.slack)
         if not (line < training <= 1.0 and confirmed and 0.0 < best <= 1.0):
             return self.finding(
                 Verdict.SATISFACTORY,
@@ -165,16 +170,20 @@ class NoisyLabels(Rule):
             "above": Evidence(ended, "fraction", usual=training, threshold=line),
         }
 
-    def _share(self, record: Record) -> tuple[float, str]:
-        """The share of wrong labels, and how it was found."""
+    def _twins(self, record: Record) -> tuple[float, str] | None:
+        """The share of wrong labels among equal inputs, which is no estimate, and how it was found."""
         twins, differ = (number(record, "data", "duplicates", key) for key in ("examples", "contradictions"))
-        if twins >= 0.05 and differ >= self.noise and number(record, "data", "duplicates", "finest") >= 0.5:
-            return differ, "Of the examples whose inputs equal another's {share} had another label"
+        finest = number(record, "data", "duplicates", "finest")
+        if not (twins >= 0.05 and differ >= self.noise and finest >= 0.5):
+            return None
+        return differ, "Of the examples whose inputs equal another's {share} had another label"
+
+    def _surest(self, record: Record) -> tuple[float, str]:
+        """The share of wrong labels where a simple method knows best; it may be wrong itself."""
         # Where there is no signal at all the labels are not noisy but unrelated (D008).
         p, share = (number(record, "data", "signal", key) for key in ("p", "contradicted"))
-        return (
-            share if p <= 0.05 else np.nan
-        ), "Of the examples whose class a simple method was surest of {share} had another label"
+        where = "Of the examples whose class a simple method was surest of {share} had another label"
+        return (share if p <= 0.05 else np.nan), where
 
 
 def _training_accuracy(record: Record) -> float:
