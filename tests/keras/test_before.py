@@ -171,3 +171,16 @@ def test_recurrent_layers_are_measured_and_watched(tmp_path, recurrent):
     assert len(record.series["loss"]) == 4
     assert not [event for event in record.events if event.kind == "unwatched"]
     assert 0 in record.series["probe_accuracy"].steps
+
+
+def test_one_short_fit_of_many_does_not_wait_for_its_data_to_be_looked_at(tmp_path, monkeypatch):
+    from thalweg.keras import live
+
+    monkeypatch.setattr(live, "_for_looks", live.Allowance(1e-6))
+    model = classifier()
+    runs = [fitted(tmp_path / str(n), model, X, Y, epochs=1) for n in range(3)]
+    # The first, which compiles, says nothing of the next; the second says what one costs.
+    assert ["data" in run.info for run in runs] == [True, True, False]
+    assert all(len(run.series["loss"]) == 10 for run in runs)
+    told = [e.detail["reason"] for e in runs[2].events if e.kind == "unwatched"]
+    assert told == ["the data were not looked at: this fit is one of many, and short"]

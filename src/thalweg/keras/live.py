@@ -48,6 +48,8 @@ _SHARE = 0.25
 """Share of the budget for the live rules, and as much for the probe batch, the costly probes the rest."""
 _EPOCHS_COMPARED = 3
 """Epochs whose first batches are compared: a shuffled one comes back by chance once in as many as there are."""
+_for_looks = Allowance(0.2)
+"""The looks before the first step, of all fits of this process: a script may fit again and again."""
 _LIVE = tuple(rule for rule in RULES if rule.live)
 
 _running: "weakref.WeakSet[LiveRun]" = weakref.WeakSet()
@@ -205,11 +207,22 @@ class LiveRun:
         before.look_at_fit(self._model, given, self._keeper.info["fit"])
         self._keeper.note(before.facts)
         sample = given.sample()
-        if sample is not None:
-            self._feed.close()
-            self._note_data(sample)
-            self._first_look(None)
-            self._check_before()
+        if sample is None:
+            return
+        self._feed.close()
+        if not _for_looks.affords():
+            before.hold(sample)
+            self._noted_data = True
+            self._pacer.begin(self._calls)
+            reason = "the data were not looked at: this fit is one of many, and short"
+            self.event(Event(0, "unwatched", {"reason": reason}))
+            return
+        _for_looks.timed(lambda: self._look_at_arrays(sample))
+
+    def _look_at_arrays(self, sample: Batch) -> None:
+        self._note_data(sample)
+        self._first_look(None)
+        self._check_before()
 
     def _look_at_data(self, data: Any, state: tuple[Any, Any] | None) -> Any:
         handed = self._feed.through(data)
@@ -338,7 +351,8 @@ class LiveRun:
 
     def _measure_probe(self, model: keras.Model, epoch: int | None, final: bool) -> None:
         probe = self._before.probe
-        if probe is not None and "contract" not in self._before.facts:  # the model was not built before
+        looked = "data" in self._before.facts
+        if probe is not None and looked and "contract" not in self._before.facts:  # it was not built before
             self._before.look_at_contract(model)
             self._keeper.note(self._before.facts)
             self._check_before()
