@@ -33,6 +33,20 @@ def test_no_nonlinearity() -> None:
     assert ask("M001", learned(deep(), ends("probe_accuracy", 0.3, 0.6))).verdict is Verdict.CONCERN
 
 
+def test_a_gap_counts_beside_what_a_linear_model_leaves_and_its_error() -> None:
+    """Nine tenths explained leave little to gain, and a small sample tells little."""
+    for line, curve, examples, wanted in (
+        (0.75, 0.84, 600, Verdict.CONCERN),
+        (0.75, 0.84, 100, Verdict.SATISFACTORY),
+        (0.75, 0.80, 600, Verdict.SATISFACTORY),
+    ):
+        score = {"linear": {"explained_variance": line}, "signal": {"score": curve}, "examples": examples}
+        assert ask("M001", before(deep(**score))).verdict is wanted
+    rarer = {"linear": {"accuracy": 0.9}, "signal": {"score": 0.97}, "examples": 900}
+    assert ask("M001", before(deep(**rarer))).verdict is Verdict.CONCERN
+    assert ask("M001", before(deep(**{**rarer, "examples": 120}))).verdict is Verdict.SATISFACTORY
+
+
 def test_an_output_activation_is_no_hidden_one() -> None:
     layers = chain(layer("a"), layer("o", activation="softmax"), layer("r", "Reshape"))
     assert ask("M001", before(facts(layers, TENSORS, data=CURVED))).verdict is Verdict.CONCERN
@@ -124,11 +138,19 @@ def test_a_bottleneck_behind_a_linear_model() -> None:
     assert "a linear model has 90 %" in finding.message
 
 
+def test_a_code_too_narrow_for_what_it_encodes() -> None:
+    """A code of two numbers is for the eye; one from which nothing came back is none."""
+    rebuilt = narrow(1, inputs=[{"shape": [20]}], targets=[{"shape": [20]}])
+    assert ask("M003", failed(rebuilt)).verdict is Verdict.CONCERN
+    assert ask("M003", learned(rebuilt)).verdict is Verdict.SATISFACTORY
+
+
 def test_widths_that_suffice() -> None:
     assert ask("M003", failed(narrow(3))).verdict is Verdict.SATISFACTORY
     assert ask("M003", failed(narrow(2, classes=3))).verdict is Verdict.SATISFACTORY
-    rebuilt = narrow(2, inputs=[{"shape": [20]}], targets=[{"shape": [20]}])
-    assert ask("M003", failed(rebuilt)).verdict is Verdict.SATISFACTORY
+    rebuilt = narrow(2, inputs=[{"shape": [20]}], targets=[{"shape": [20]}], linear={"accuracy": 0.9})
+    behind = learned({**rebuilt, "watch": {"probe_examples": 256}}, ends("probe_accuracy", 0.2, 0.5))
+    assert ask("M003", behind).verdict is Verdict.SATISFACTORY
     alone = facts(chain(layer("o")), [kernel("o", 20, 1)])
     assert ask("M003", failed(alone)).verdict is Verdict.UNASSESSED
 

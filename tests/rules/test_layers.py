@@ -179,6 +179,37 @@ def test_units_that_were_dead_at_the_start() -> None:
     assert finding.remedies[0].action.startswith("Initialise")
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "units", "verdict"),
+    [
+        (0.53, 0.66, 32, Verdict.SATISFACTORY),
+        (0.66, 0.69, 32, Verdict.SATISFACTORY),
+        (0.2, 0.66, 32, Verdict.CONCERN),
+        (0.66, 0.8, 32, Verdict.CONCERN),
+        (0.5, 0.75, 4, Verdict.SATISFACTORY),
+        (0.5, 1.0, 4, Verdict.CONCERN),
+        (1.0, 1.0, 1, Verdict.CONCERN),
+        (0.62, 0.62, None, Verdict.SATISFACTORY),
+    ],
+)
+def test_units_that_are_dead_by_chance(
+    first: float, last: float, units: int | None, verdict: Verdict
+) -> None:
+    """Behind a ReLU or pixels a unit's sign is that of its weights: about half of few units are dead."""
+    layers = [{"name": "dense_0", "class": "Dense", "activation": "relu", "units": units}]
+    dead = series("dead_fraction/dense_0", [first, last], [0, 2000], "fraction")
+    assert ask("A001", having(healthy(loss=stuck(), info={"layers": layers}), dead)).verdict is verdict
+
+
+def test_dead_units_of_a_run_on_its_way_to_a_linear_model() -> None:
+    info = {"data": {"linear": {"accuracy": 0.9}, "examples": 1000}}
+    dead = series("dead_fraction/dense_0", [0.1, 0.95], [0, 2000], "fraction")
+    behind = series("probe_accuracy", [0.1, 0.7], [0, 2000], "fraction")
+    falling = 2.3 - 0.0008 * np.arange(2000) + 0.05 * np.random.default_rng(0).standard_normal(2000)
+    assert ask("A001", having(healthy(loss=falling, info=info), dead, behind)).verdict is Verdict.UNASSESSED
+    assert ask("A001", having(healthy(loss=stuck(), info=info), dead, behind)).verdict is Verdict.CONCERN
+
+
 def test_dead_units_of_a_run_that_cannot_be_judged() -> None:
     dead = series("dead_fraction/dense_1", [0.9, 0.9], [0, 40])
     assert ask("A001", having(healthy(40, loss=stuck(40)), dead)).verdict is Verdict.UNASSESSED

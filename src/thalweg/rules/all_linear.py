@@ -1,5 +1,6 @@
 """M001: hidden layers without a nonlinearity."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from thalweg.rules.graph import AFFINE, NOISE, RESHAPING, Graph, figures, graph,
 from thalweg.rules.objective import number
 
 _LINEAR = AFFINE | RESHAPING | NOISE | {"BatchNormalization", "Activation", "Add", "Average", "Concatenate"}
+_SAMPLE = 512.0
+"""Examples on which the two simple methods are tried at most."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,9 @@ class AllLinear(Rule):
     From the graph of the layers: two dense, convolutional or other affine layers or more, and nothing that is not
     linear in front of the last of them. That is a concern where both hold:
 
-    - a simple method that is not linear (`data.signal`) foretells the targets better than a linear model
-      (`data.linear`) by `gap` of accuracy or explained variance, both cross-validated on the same sample;
+    - a simple method that is not linear (`data.signal`) removes `gap` or more of the error that a linear model
+      (`data.linear`) leaves, in accuracy or explained variance, both cross-validated on the same sample, and the
+      two differ by more than `errors` standard errors;
     - where the run has got that far: it ended no more than half of that gap above the linear model.
 
     A chain with a layer narrower than both its ends is a factorisation (a linear autoencoder, a low-rank layer):
@@ -40,7 +44,7 @@ class AllLinear(Rule):
 
     ## Thresholds
 
-    `gap` = 0.1. Rates: docs/calibration.md.
+    `gap` = 0.25, `errors` = 3. Rates: docs/calibration.md.
 
     ## Known limits
 
@@ -54,7 +58,7 @@ class AllLinear(Rule):
     ## References
 
     Saxe, McClelland & Ganguli, *Exact solutions to the nonlinear dynamics of learning in deep linear neural
-    networks*, ICLR 2014.
+    networks*, ICLR 2014. Olkin & Finn, *Psychol. Bull.* 118, 1995 (error of an explained variance).
     """
 
     code = "M001"
@@ -62,8 +66,10 @@ class AllLinear(Rule):
     family = Family.ARCHITECTURE
     before = True
 
-    gap: float = 0.1
-    """What a method that is not linear has to add."""
+    gap: float = 0.25
+    """Share of a linear model's error that a method that is not linear has to remove."""
+    errors: float = 3.0
+    """Standard errors by which it has to be better."""
 
     def assess(self, record: Record) -> Finding:
         """Whether the layers are linear, then whether it matters."""
@@ -107,7 +113,8 @@ class AllLinear(Rule):
         }
         series = record.series.get(f"probe_{measure}")
         reached = float(series.values[-1]) if series is not None and len(series) else np.nan
-        if curve - line < self.gap or reached > line + 0.5 * (curve - line):
+        least = max(self.gap * (1.0 - line), self.errors * _error(record, measure, line, curve))
+        if curve - line <= least or reached > line + 0.5 * (curve - line):
             return self.finding(
                 Verdict.SATISFACTORY,
                 "The {layers} layers with a kernel were linear, and so was what there was to learn: a linear "
@@ -135,6 +142,16 @@ class AllLinear(Rule):
                 ),
             ),
         )
+
+
+def _error(record: Record, measure: str, *scores: float) -> float:
+    """The standard error of the difference of two scores, as if of two samples: it is less on one."""
+    examples = number(record, "data", "examples")
+    examples = min(examples, _SAMPLE) if examples >= 1.0 else _SAMPLE
+    shares = [min(max(score, 0.0), 1.0) for score in scores]
+    if measure == "accuracy":
+        return math.sqrt(sum(p * (1.0 - p) for p in shares) / examples)
+    return math.sqrt(sum(4.0 * p * (1.0 - p) ** 2 for p in shares) / examples)
 
 
 def _bends(known: Graph, name: str) -> bool:

@@ -30,7 +30,8 @@ class Bottleneck(Rule):
     target, two at least), which is not itself the last one. That is a concern where the run fell short: no
     better than a constant prediction, or behind a linear model.
 
-    A model whose targets are of the shape of its inputs is an autoencoder, and its narrow layer is its purpose.
+    A model whose targets are of the shape of its inputs is an autoencoder, and its narrow layer is its purpose:
+    there only a run that was no better than a constant prediction counts.
 
     ## Thresholds
 
@@ -83,7 +84,7 @@ class Bottleneck(Rule):
             "layer": Evidence(name),
             "units": Evidence(int(units), "units", usual=int(needed), threshold=self.units),
         }
-        if units > self.units or units >= needed or units >= fan_in or _rebuilds(record):
+        if units > self.units or units >= needed or units >= fan_in:
             return self.finding(
                 Verdict.SATISFACTORY,
                 "The narrowest of the hidden layers, `{layer}`, had a width of {units}.",
@@ -91,6 +92,8 @@ class Bottleneck(Rule):
             )
         had = "`{layer}` had {units} " + ("unit" if units == 1 else "units")
         short = shortfall(record)
+        if short is not None and short.linear and _rebuilds(record):
+            short = None
         if short is None:
             if progress(record).adequate:
                 return self.finding(

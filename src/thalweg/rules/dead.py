@@ -1,5 +1,6 @@
 """A001: dead units."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,8 +8,8 @@ import numpy as np
 from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
-from thalweg.rules.objective import progress
-from thalweg.rules.shortfall import shortfall
+from thalweg.rules.objective import progress, rows
+from thalweg.rules.shortfall import shortfall, underway
 
 
 @dataclass(frozen=True)
@@ -27,18 +28,22 @@ class DeadUnits(Rule):
 
     ## How it is decided
 
-    The share of dead units at the end of the run, of the layer with the most. A concern needs both of these:
+    The share of dead units at the end of the run, of the layer with the most. A concern needs all of these:
 
     - the share is `share` or more;
-    - the run fell short: of a fall, of a constant prediction (`L001`, `B001`), or of a linear model.
+    - it is above one half, or above where it began, by more than `errors` standard errors of so many units that
+      die at random, or all of them are dead: behind inputs that are never negative (a ReLU, pixels) about half of
+      the units are dead at first, and the others do;
+    - the run fell short: of a fall, of a constant prediction (`L001`, `B001`), or of a linear model that it was
+      not still on its way to.
 
     Units that were dead before the first step point to the initial values; those that died later, to the rate.
 
     ## Thresholds
 
-    `share` = 0.5. A concern needs a run that was shown not to progress, and on 2,240 healthy synthetic runs
-    neither `L001` nor `B001` was raised (0 to 0.17 %, `benchmarks/error_rates.py`); the share alone is never
-    an alarm.
+    `share` = 0.5, `errors` = 3. A concern needs a run that was shown not to progress, and on 2,240 healthy
+    synthetic runs neither `L001` nor `B001` was raised (0 to 0.17 %, `benchmarks/error_rates.py`); the share
+    alone is never an alarm.
 
     On 110 runs of 22 healthy Keras programs, on three backends: no alarm (0 to 3 %, `benchmarks/programs.py`).
 
@@ -65,6 +70,8 @@ class DeadUnits(Rule):
 
     share: float = 0.5
     """Least share of dead units in one layer."""
+    errors: float = 3.0
+    """Standard errors by which it is above what chance leaves."""
 
     def assess(self, record: Record) -> Finding:
         """The layer with the most dead units at the end."""
@@ -99,7 +106,24 @@ class DeadUnits(Rule):
             if last == 0.0:
                 template = "No unit of a ReLU-like layer was dead at the end."
             return self.finding(Verdict.SATISFACTORY, template, evidence, series=(series.name,))
+        # The error of the share of so many coins; of few units all have to be dead.
+        error = self.errors * 0.5 / math.sqrt(_units(record, worst))
+        line = min(0.5 + error, 1.0)
+        if last < line and not last - first > error:
+            return self.finding(
+                Verdict.SATISFACTORY,
+                "In `{layer}` {share} of the units were zero on every probed example, after {share__usual} at "
+                "first; of units that are dead or not by chance up to {line} may be.",
+                {**evidence, "line": Evidence(line, "fraction")},
+                series=(series.name,),
+            )
         short = shortfall(record)
+        if short is not None and underway(record, short):
+            return self.unassessed(
+                "Not assessed: in `{layer}` {share} of the units were zero on every probed example, but the loss "
+                "was still falling.",
+                evidence,
+            )
         if short is None and made.adequate is None:
             return self.unassessed(
                 "Not assessed: in `{layer}` {share} of the units were zero on every probed example, but "
@@ -129,6 +153,14 @@ class DeadUnits(Rule):
             if first >= self.share
             else (_RATE, _SLOPE, _INITIAL, _NORMALISE),
         )
+
+
+def _units(record: Record, layer: str) -> float:
+    """How many units a layer has; 64 where it is not known."""
+    found = {row.get("name"): row.get("units") for row in rows(record, "layers")}.get(layer)
+    if not isinstance(found, int) or found < 1:
+        return 64.0  # an activation that is a layer of its own tells none
+    return float(found)
 
 
 _RATE = Remedy(

@@ -53,7 +53,7 @@ def failure(record: Record) -> Shortfall | None:
     A loss that was still falling over the second half of the run is on its way to a linear model.
     """
     short = shortfall(record)
-    if short is not None and not (short.linear and _falling(record)):
+    if short is not None and not underway(record, short):
         return short
     for rule, words in ((Diverging(), "the loss diverged"), (Oscillating(), "the loss oscillated")):
         found = rule.check(record)
@@ -66,6 +66,11 @@ def failure(record: Record) -> Shortfall | None:
 def learnable(record: Record) -> bool:
     """Whether nothing says that the targets cannot be foretold from the inputs (see D008)."""
     return not number(record, "data", "signal", "p") > 0.05
+
+
+def underway(record: Record, short: Shortfall) -> bool:
+    """Whether a run that is short of a linear model was on its way: its loss still fell over the second half."""
+    return short.linear and _falling(record)
 
 
 def _falling(record: Record) -> bool:
