@@ -118,9 +118,11 @@ def test_settings_of_layers() -> None:
             ),
             layers.BatchNormalization(momentum=0.5),
             layers.Dropout(0.25),
+            layers.Dense(2, activity_regularizer="l2"),
         )
     )
-    dense, norm, dropout = facts["layers"]
+    dense, norm, dropout, quiet = facts["layers"]
+    assert quiet["activity_penalty"] is True and "activity_penalty" not in dense
     assert dense["penalty"] == {"l1": pytest.approx(0.1), "l2": pytest.approx(0.2)}
     assert dense["initializer"] == "HeNormal"
     assert (norm["momentum"], dropout["rate"]) == (0.5, 0.25)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from thalweg import Record, Verdict
@@ -66,6 +67,45 @@ def test_weight_decay() -> None:
     assert check(Penalty(), decaying(1.0, 0.5)).verdict is Verdict.SATISFACTORY
     assert check(Penalty(), decaying(1.0, 8.0, loss=stuck())).verdict is Verdict.SATISFACTORY
     assert check(Penalty(), decaying(0.004, 0.5, loss=stuck())).verdict is Verdict.SATISFACTORY
+
+
+def test_weight_decay_that_holds_a_regression_behind_a_linear_model() -> None:
+    """A little behind, which counts where decay shrank the weights and the loss had levelled off."""
+    data = {"examples": 600, "linear": {"explained_variance": 0.75}, "targets": []}
+    flat = stuck(level=0.4)
+    record = decaying(1.0, 0.5, loss=flat)
+    record = Record.of(record.series.values(), {**record.info, "data": data, "constant_prediction_loss": 1.0})
+    reached: list[float] = [0.0, 0.5, 0.6, 0.6, 0.6]
+    assert check(Penalty(), looked(record, probe_explained_variance=reached)).verdict is Verdict.CONCERN
+    near = looked(record, probe_explained_variance=[*reached[:-1], 0.69])
+    assert check(Penalty(), near).verdict is Verdict.SATISFACTORY
+    falling = having(record, series("loss", np.linspace(1.0, 0.4, len(flat))))
+    underway = looked(falling, probe_explained_variance=reached)
+    assert check(Penalty(), underway).verdict is Verdict.SATISFACTORY
+
+
+def test_a_penalty_that_grew_with_weights_that_ran_away() -> None:
+    """The steps were to blame, and not 1e-4 of the square of weights of thousands."""
+    measured: dict[str, list[float]] = {"penalty": [0.1, 5.0, 9.0, 9.0, 9.0], "recomputed_loss": [2.3] * 5}
+    assert (
+        check(Penalty(), looked(healthy(loss=stuck(level=11.3)), **measured)).verdict is Verdict.SATISFACTORY
+    )
+
+
+def silent(size: float, penalised: bool = True, **replaced: Any) -> Record:
+    layers = [{"name": "dense", "class": "Dense", "activity_penalty": penalised}]
+    record = healthy(info={"layers": layers}, **replaced)
+    record = looked(record, penalty=[0.0] * 5, recomputed_loss=[2.3] * 5)
+    ends = {"activation_mean/dense": [0.3, 0.3 * size], "activation_spread/dense": [0.4, 0.4 * size]}
+    return having(record, *(series(name, values, [0, 2000]) for name, values in ends.items()))
+
+
+def test_activities_that_are_penalised_until_they_are_silent() -> None:
+    finding = check(Penalty(), silent(0.1, loss=stuck()))
+    assert finding.verdict is Verdict.CONCERN
+    assert finding.evidence["size"].usual == pytest.approx(0.5)
+    for record in (silent(0.1), silent(0.9, loss=stuck()), silent(0.1, penalised=False, loss=stuck())):
+        assert check(Penalty(), record).verdict is Verdict.SATISFACTORY
 
 
 # R002
@@ -134,3 +174,15 @@ def test_answers_worse_than_a_linear_model() -> None:
 )
 def test_modes_that_agree_where_it_matters(inference: list[float], training: list[float]) -> None:
     assert check(Modes(), normalised(inference, training)).verdict is Verdict.SATISFACTORY
+
+
+def test_averages_that_are_known_to_lag() -> None:
+    """Of a momentum of 0.9999 they hold 82 % of the start after 2,000 steps: a smaller gap is theirs too."""
+    inference, training = [2.3, 1.2, 0.9, 1.5, 0.6], [2.3, 1.0, 0.5, 1.4, 0.35]
+    for momentum, verdict in ((0.9999, Verdict.CONCERN), (0.99, Verdict.SATISFACTORY)):
+        layers = [{"name": "bn", "class": "BatchNormalization", "momentum": momentum}]
+        finding = check(Modes(), normalised(inference, training, layers=layers))
+        assert finding.verdict is verdict
+    layers = [{"name": "bn", "class": "BatchNormalization", "momentum": 0.9999}]
+    good = normalised([2.3, 1.2, 0.9, 0.5, 0.4], training, layers=layers)
+    assert check(Modes(), good).verdict is Verdict.SATISFACTORY

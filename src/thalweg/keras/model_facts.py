@@ -104,6 +104,8 @@ def _layer_facts(name: str, layer: keras.Layer, inputs: list[str] | None) -> dic
     }
     if penalty:
         facts["penalty"] = penalty
+    if getattr(layer, "activity_regularizer", None) is not None:
+        facts["activity_penalty"] = True
     initializer = getattr(layer, "kernel_initializer", getattr(layer, "embeddings_initializer", None))
     if initializer is not None:
         known = isinstance(initializer, keras.initializers.Initializer)

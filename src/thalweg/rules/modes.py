@@ -35,11 +35,16 @@ class Modes(Rule):
       first step; or the predictions, which are those of inference, are worse than a linear model's;
     - in training mode it is under `share` of that.
 
+    Or the averages are known to lag: the share of what they began with that batch normalisation still holds, its
+    momentum to the power of the steps of the run, is above `stale`; then `lag` times the loss in training mode at
+    the last look is enough, in a network that has learned by the last line.
+
     Dropout and noise make the loss larger in training, not in inference, and explain none of it.
 
     ## Thresholds
 
-    `ratio` = 2, `share` = 0.5. Rates: docs/calibration.md.
+    `ratio` = 2, `share` = 0.5, `stale` = 0.75 (at Keras's momentum of 0.99 a run of 28 steps), `lag` = 1.5. Rates:
+    docs/calibration.md.
 
     ## Known limits
 
@@ -64,6 +69,10 @@ class Modes(Rule):
     """Loss in inference over loss in training mode."""
     share: float = 0.5
     """Share of the constant prediction's loss under which the network has learned."""
+    stale: float = 0.75
+    """Share of their first values that averages hold which did not follow."""
+    lag: float = 1.5
+    """Loss in inference over loss in training mode that such averages account for."""
 
     def assess(self, record: Record) -> Finding:
         """The two losses at the last looks."""
@@ -81,7 +90,13 @@ class Modes(Rule):
         words = "a constant prediction has {chance}"
         if np.isnan(chance) and one.steps[0] == 0:
             chance, words = float(one.values[0]), "it was {chance} before the first step"
-        parted = inference / self.ratio > np.maximum(training, 0.0)
+        normalised = [row for row in rows(record, "layers") if "BatchNormalization" in str(row.get("class"))]
+        momenta = [row["momentum"] for row in normalised if isinstance(row.get("momentum"), int | float)]
+        held = min(max(momenta, default=0.0), 1.0) ** record.last_step
+        lags = held > self.stale
+        if lags:  # no accident of one look: it is what the averages do
+            inference, training = inference[-1:], training[-1:]
+        parted = inference / (self.lag if lags else self.ratio) > np.maximum(training, 0.0)
         if not np.all(parted):
             return self.finding(
                 Verdict.SATISFACTORY,
@@ -98,7 +113,7 @@ class Modes(Rule):
         evidence["chance"] = Evidence(chance, "loss", threshold=self.share * chance)
         learned = bool(chance > 0.0 and np.all(training < self.share * chance))
         harm = None if not learned or np.all(inference >= chance) else shortfall(record)
-        if not learned or (harm is None and not np.all(inference >= chance)):
+        if not learned or (harm is None and not lags and not np.all(inference >= chance)):
             return self.finding(
                 Verdict.SATISFACTORY,
                 f"{_ENDED}; {words}.",
@@ -107,12 +122,14 @@ class Modes(Rule):
             )
         template = f"{_ENDED}; {words if harm is None else harm.words}."
         evidence |= {} if harm is None else harm.evidence
-        normalised = [row for row in rows(record, "layers") if "BatchNormalization" in str(row.get("class"))]
-        momenta = [row["momentum"] for row in normalised if isinstance(row.get("momentum"), int | float)]
         if momenta:
             evidence["momentum"] = Evidence(float(max(momenta)), "1", usual=0.99)
             evidence["steps"] = Evidence(record.last_step, "steps")
-            template += " The moving averages kept {momentum} of themselves at each of {steps} steps."
+            evidence["held"] = Evidence(held, "fraction", threshold=self.stale)
+            template += (
+                " The moving averages kept {momentum} of themselves at each of {steps} steps, {held} of what they "
+                "began with."
+            )
         return self.finding(
             Verdict.CONCERN,
             template,

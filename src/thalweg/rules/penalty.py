@@ -7,9 +7,9 @@ import numpy as np
 from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
-from thalweg.rules.objective import number
+from thalweg.rules.objective import number, rows
 from thalweg.rules.shortfall import Shortfall, learnable, shortfall
-from thalweg.stats import spread
+from thalweg.stats import spread, trend
 
 _TENTH = Remedy(
     "Divide the penalty by 100, and raise it only while the validation loss falls.",
@@ -21,6 +21,13 @@ _DECAY = Remedy(
     "The weights shrank faster than the gradient made them grow.",
     code="weight_decay=1e-4",
 )
+_ACTIVITY = Remedy(
+    "Divide the activity penalty by 100; it is a sum over the batch, and grows with it.",
+    "It is cheapest for units to be silent.",
+    code="activity_regularizer=keras.regularizers.L2(1e-4)",
+)
+
+_Found = tuple[str, dict[str, Evidence], tuple[str, ...], Remedy]
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ class Penalty(Rule):
 
     ## What it asks
 
-    Did weight decay, or the regularisers of the kernels, keep the network from fitting its targets?
+    Did weight decay, or the regularisers of kernels or activities, keep the network from fitting its targets?
 
     ## Why it matters
 
@@ -42,18 +49,23 @@ class Penalty(Rule):
     targets of which nothing says that they cannot be learned (D008), together with one of these:
 
     - the sum of the kernels' penalties was above `ratio` of the loss of the predictions at every look at the
-      probe batch in the second half of the run, two looks at least; or it was at the first look, and then
-      the weights shrank until it was under the square of `shrunk` of that;
+      probe batch in the second half of the run, two looks at least, and had not grown: what grows, grows
+      because of its steps; or it was at the first look, and then the weights shrank until it was under the
+      square of `shrunk` of that;
     - the optimizer's weight decay, times the learning rate and the number of steps, came to `decayed` or
-      more, and the norm of the parameters ended under `shrunk` of what it was after the first step.
+      more, and the norm of the parameters ended under `shrunk` of what it was after the first step;
+    - a layer's activities were penalised, and their root mean square ended under `shrunk` of what it was.
+
+    Beside such a cause it is enough of a shortfall that a regression that no longer fell explains less than a
+    linear model by `errors` standard errors.
 
     ## Thresholds
 
-    `ratio` = 1, `decayed` = 1, `shrunk` = 0.5. Rates: docs/calibration.md.
+    `ratio` = 1, `decayed` = 1, `shrunk` = 0.5, `errors` = 3. Rates: docs/calibration.md.
 
     ## Known limits
 
-    Losses that layers add themselves are no penalty here. A large network may carry a penalty above a small
+    Losses that layers of one's own add are no penalty here. A large network may carry a penalty above a small
     loss and generalise the better: without a shortfall it is no concern.
 
     ## What to do
@@ -76,18 +88,20 @@ class Penalty(Rule):
     decayed: float = 1.0
     """Total decay, as an exponent, that counts."""
     shrunk: float = 0.5
-    """Share of their first norm that the parameters kept."""
+    """Share of their first norm that parameters or activities kept."""
+    errors: float = 3.0
+    """Standard errors by which a regression is behind a linear model."""
 
     def assess(self, record: Record) -> Finding:
-        """The penalties against the data loss, then the decay; each beside a shortfall."""
-        found = self._penalty(record) or self._decay(record)
+        """The penalties against the data loss, the decay, the activities; each beside a shortfall."""
+        found = self._penalty(record) or self._decay(record) or self._activity(record)
         if found is None:
             return self.finding(
                 Verdict.SATISFACTORY,
                 "No penalty on the weights and no weight decay outweighed the loss of the data.",
             )
         template, evidence, series, remedy = found
-        harm: Shortfall | None = shortfall(record)
+        harm = shortfall(record) or self._behind(record)
         if harm is None:
             return self.finding(
                 Verdict.SATISFACTORY,
@@ -107,7 +121,7 @@ class Penalty(Rule):
             remedies=(remedy,),
         )
 
-    def _penalty(self, record: Record) -> tuple[str, dict[str, Evidence], tuple[str, ...], Remedy] | None:
+    def _penalty(self, record: Record) -> _Found | None:
         penalty, loss = record.series.get("penalty"), record.series.get("recomputed_loss")
         if penalty is None or loss is None:
             return None
@@ -118,7 +132,7 @@ class Penalty(Rule):
             return None
         evidence = {"penalty": Evidence(float(paid[-1]), "loss"), "data": Evidence(float(fitted[-1]), "loss")}
         series = ("penalty", "recomputed_loss")
-        if np.all(above[len(paid) // 2 :]) and len(paid) > 2:
+        if np.all(above[len(paid) // 2 :]) and len(paid) > 2 and paid[-1] <= paid[0]:
             words = "The penalty on the weights ended at {penalty}, above the {data} that the data themselves cost"
         elif above[0] and paid[-1] < self.shrunk**2 * paid[0]:
             evidence["began"] = Evidence(float(paid[0]), "loss", usual=float(fitted[0]))
@@ -130,7 +144,7 @@ class Penalty(Rule):
             return None
         return words, evidence, series, _TENTH
 
-    def _decay(self, record: Record) -> tuple[str, dict[str, Evidence], tuple[str, ...], Remedy] | None:
+    def _decay(self, record: Record) -> _Found | None:
         decay = number(record, "optimizer", "weight_decay")
         rate, norm = record.series.get("learning_rate"), record.series.get("parameter_norm")
         if not decay > 0.0 or rate is None or norm is None or len(norm) < 2:
@@ -145,3 +159,45 @@ class Penalty(Rule):
         }
         words = "Under a weight decay of {decay} the parameters shrank from a norm of {norm__usual} to {norm}"
         return words, evidence, ("parameter_norm",), _DECAY
+
+    def _activity(self, record: Record) -> _Found | None:
+        for row in rows(record, "layers"):
+            name = str(row.get("name"))
+            mean, scatter = (record.series.get(f"activation_{of}/{name}") for of in ("mean", "spread"))
+            if row.get("activity_penalty") is not True or mean is None or scatter is None:
+                continue
+            if min(len(mean), len(scatter)) < 2:
+                continue
+            first, final = (float(np.hypot(mean.values[at], scatter.values[at])) for at in (0, -1))
+            if final < self.shrunk * first:
+                evidence = {
+                    "layer": Evidence(name),
+                    "size": Evidence(final, "activation", usual=first, threshold=self.shrunk * first),
+                }
+                words = (
+                    "Under a penalty on its activities the outputs of `{layer}` shrank from a root mean square "
+                    "of {size__usual} to {size}"
+                )
+                return words, evidence, (mean.name, scatter.name), _ACTIVITY
+        return None
+
+    def _behind(self, record: Record) -> Shortfall | None:
+        """A regression that levelled off behind a linear model, by less than other rules ask for."""
+        reached, loss = record.series.get("probe_explained_variance"), record.series.get("loss")
+        simple = number(record, "data", "linear", "explained_variance")
+        probed, sampled = number(record, "watch", "probe_examples"), number(record, "data", "examples")
+        if reached is None or loss is None or not 0.0 < simple <= 1.0 or not min(probed, sampled) >= 1.0:
+            return None
+        half = len(loss) // 2
+        if trend(loss.steps[half:], loss.values[half:]).p_falling < 0.01:
+            return None
+        error = 2.0 * np.sqrt(simple * (1.0 / probed + 1.0 / sampled)) * (1.0 - simple)
+        line = simple - max(self.errors * float(error), 0.05)
+        if not reached.values[-1] < line:
+            return None
+        found = Evidence(float(reached.values[-1]), "fraction", usual=simple, threshold=line)
+        words = (
+            "the explained variance on the probe batch ended at {reached}, where a linear model has "
+            "{reached__usual}"
+        )
+        return Shortfall(words, {"reached": found}, (reached.name,), linear=True)
