@@ -145,6 +145,37 @@ def test_scales_that_fit() -> None:
     assert ask("I002", failed(large_head)).layer == "o"
 
 
+def reaching(run: Any, reach: float, activation: str = "linear", gain: float = 3.0, **more: Any) -> Any:
+    """A recurrent kernel of this gain, and outputs that go this far, of inputs and targets up to 4."""
+    recurrent = kernel("r", 16, 16, mean=0.0, spread=gain / 4.0)
+    layers = chain(
+        layer("r", "SimpleRNN", initializer="GlorotUniform"), layer("o", initializer="GlorotUniform")
+    )
+    loss = {"name": "mean_squared_error", "class": "MeanSquaredError", "own": False}
+    scale = {"minimum": -4.0, "maximum": 3.0}
+    info = {
+        "losses": [loss],
+        "data": {"inputs": [scale], "targets": [{**scale, "kind": "continuous"}], **more},
+        "contract": {"output_minimum": -reach, "output_maximum": 0.5 * reach},
+    }
+    made = facts(layers, [{**recurrent, "name": "r/recurrent_kernel"}], **info)
+    return ask("I002", run({**made, "model": {**made["model"], "output_activation": activation}}))
+
+
+def test_outputs_far_beyond_all_that_was_given() -> None:
+    finding = reaching(failed, 1e9)
+    assert (finding.verdict, finding.step, finding.layer) == (Verdict.CONCERN, 0, "r")
+    assert finding.remedies[0].code == 'recurrent_initializer="orthogonal"'
+    assert reaching(failed, 1e9, gain=1.0).layer is None
+    assert reaching(failed, 390.0).verdict is Verdict.UNASSESSED
+    assert reaching(learned, 1e9).verdict is Verdict.UNASSESSED
+    assert reaching(failed, 1e9, activation="softmax").verdict is Verdict.UNASSESSED
+    # Millions are asked for, or given.
+    assert reaching(failed, 1e9, inputs=[{"minimum": 0, "maximum": 1e8}]).verdict is Verdict.UNASSESSED
+    assert reaching(failed, 1e9, targets=[{"minimum": 0, "maximum": 1e8}]).verdict is Verdict.UNASSESSED
+    assert reaching(failed, 1e9, inputs=[{}]).verdict is Verdict.UNASSESSED
+
+
 def test_overflow_before_the_first_step() -> None:
     wild = ends("activation_spread/c", np.inf, np.nan)
     clean, dirty = ({"inputs": [{"name": "x", "nonfinite": n}]} for n in (0, 3))

@@ -323,6 +323,30 @@ def test_a_first_loss_that_was() -> None:
     assert check(InitialLoss(), healthy(loss=stuck(level=30.0), info=noise)).verdict is Verdict.UNASSESSED
 
 
+@pytest.mark.parametrize(
+    ("loss", "units", "first", "constant", "verdict"),
+    [
+        # Glorot's weights on standardised columns.
+        ("mean_squared_error", 1, 8.0, 1.0, Verdict.SATISFACTORY),
+        ("mean_squared_error", 1, 10.0, 1.0, Verdict.CONCERN),
+        ("mean_absolute_error", 1, 3.5, 1.0, Verdict.CONCERN),
+        # One example in fifty: who does not know it begins at ln 2.
+        ("binary_crossentropy", 1, 0.75, 0.1, Verdict.SATISFACTORY),
+        ("binary_crossentropy", 1, 2.2, 0.1, Verdict.CONCERN),
+        ("sparse_categorical_crossentropy", 10, 4.0, 0.3, Verdict.SATISFACTORY),
+        ("sparse_categorical_crossentropy", 10, 7.2, 0.3, Verdict.CONCERN),
+        ("sparse_categorical_crossentropy", 10, 4.0, 1.2, Verdict.SATISFACTORY),
+    ],
+)
+def test_where_a_network_begins_that_knows_nothing(
+    loss: str, units: int, first: float, constant: float, verdict: Verdict
+) -> None:
+    start = {"recomputed_loss": first, "constant_prediction_loss": constant}
+    info = program(loss, "linear", units, contract=start).info
+    record = healthy(loss=stuck(level=30.0), info={**info, "constant_prediction_loss": constant})
+    assert check(InitialLoss(), record).verdict is verdict
+
+
 def test_a_sum_that_blew_up() -> None:
     finding = check(SummedLoss(), healthy(loss=stuck(level=900.0), info=began(900.0, double_ratio=2.0)))
     assert finding.verdict is Verdict.CONCERN

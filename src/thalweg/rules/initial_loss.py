@@ -1,5 +1,6 @@
 """O007: the loss began far above a constant prediction's."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
-from thalweg.rules.head import REGRESSION, head
+from thalweg.rules.head import BINARY, CATEGORICAL, REGRESSION, Head, head
 from thalweg.rules.objective import number
 from thalweg.rules.shortfall import learnable, shortfall
 
@@ -50,8 +51,9 @@ class InitialLoss(Rule):
     training mode, whichever is less, against the constant prediction's on the same targets. A concern needs
     both of these:
 
-    - it lies above by more than `share` of it and by more than `errors` times its root over the number of
-      examples;
+    - it is more than `times` that of the constant prediction, for a squared error more than the square of that:
+      outputs whose distance from the targets is `times` the usual. A cross-entropy is held against that of an
+      even guess where that is more, for without knowledge of how rare a class is a network begins there;
     - the run ended short of a finite loss, of the constant prediction or of a linear model (L001, B001), and
       nothing says that the targets cannot be learned (D008).
 
@@ -59,7 +61,8 @@ class InitialLoss(Rule):
 
     ## Thresholds
 
-    `share` = 0.5, `errors` = 3. Rates: docs/calibration.md. Many healthy regressions begin far off, raw
+    `times` = 3. Rates: docs/calibration.md. Standardised columns through Glorot's weights have outputs of twice
+    the targets' variance, and so three times the squared error. Many healthy regressions begin far off, raw
     targets under Adam among them, and learn: the first loss alone is never an alarm.
 
     ## Known limits
@@ -80,10 +83,8 @@ class InitialLoss(Rule):
     family = Family.OUTPUT
     needs = (("loss", "epoch_loss"),)
 
-    share: float = 0.5
-    """Share of the constant prediction's loss by which the first may exceed it."""
-    errors: float = 3.0
-    """Standard errors by which it may."""
+    times: float = 3.0
+    """How many times a constant prediction's the first loss may be, or its root for a squared error."""
 
     def assess(self, record: Record) -> Finding:
         """The first loss, and what became of it."""
@@ -97,9 +98,9 @@ class InitialLoss(Rule):
             return self.unassessed(
                 "Not assessed: the first loss, or a constant prediction's, was not measured."
             )
-        examples = number(record, "watch", "probe_examples")
-        examples = examples if examples >= 1.0 else 256.0
-        line = constant + max(self.share, self.errors / float(np.sqrt(examples))) * constant
+        end = head(record)
+        squared = end is not None and end.loss == "mean_squared_error"
+        line = max(constant, _guess(end)) * self.times ** (2 if squared else 1)
         evidence = {"first": Evidence(first, "loss", usual=constant, threshold=line)}
         if first <= line:
             return self.finding(
@@ -121,7 +122,6 @@ class InitialLoss(Rule):
             return self.unassessed(
                 "Not assessed: the targets could not be foretold from the inputs (see D008)."
             )
-        end = head(record)
         regression = end is not None and end.loss in REGRESSION
         return self.finding(
             Verdict.CONCERN,
@@ -132,3 +132,10 @@ class InitialLoss(Rule):
             step=0,
             remedies=(_SCALE, _PRIOR) if regression else (_SCALE, _SMALL),
         )
+
+
+def _guess(end: Head | None) -> float:
+    """The cross-entropy of an even guess; 0 for other losses."""
+    if end is None or end.loss not in CATEGORICAL | BINARY:
+        return 0.0
+    return math.log(max(end.units or 2, 2)) if end.loss in CATEGORICAL else math.log(2.0)

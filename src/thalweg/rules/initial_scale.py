@@ -10,7 +10,9 @@ from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.graph import NORMALISING, figures
+from thalweg.rules.head import head
 from thalweg.rules.objective import progress, rows
+from thalweg.rules.samples import value
 from thalweg.rules.shortfall import shortfall
 
 _FITTED = ("Glorot", "He", "Lecun", "Orthogonal", "Zeros", "Identity")
@@ -43,7 +45,9 @@ class InitialScale(Rule):
       `total` or less than its inverse, where no normalisation layer restores the scale;
     - the run fell short: its loss did not come below a constant prediction's, or it stayed behind a linear model.
 
-    Or: an activation was not finite before the first step, on inputs that were.
+    Or, whatever the initializers: before the first step the outputs of a last layer without activation went more
+    than `total` times as far as both inputs and targets, and the run fell short. Or: an activation was not finite
+    before the first step, on inputs that were.
 
     ## Thresholds
 
@@ -72,7 +76,7 @@ class InitialScale(Rule):
     gain: float = 10.0
     """How many times too large or too small one kernel may be."""
     total: float = 100.0
-    """How much all kernels together may multiply the signal."""
+    """How much all kernels together may multiply the signal, or the whole network what it is given."""
 
     def assess(self, record: Record) -> Finding:
         """Overflow before the first step, then the gains and the progress beside them."""
@@ -80,7 +84,7 @@ class InitialScale(Rule):
             return overflow
         gains = _gains(record)
         if not gains:
-            return self.unassessed(
+            return self._far(record) or self.unassessed(
                 "Not assessed: no kernel's first values were recorded, or their initializers follow the "
                 "layers' size."
             )
@@ -97,7 +101,7 @@ class InitialScale(Rule):
         free = not any(str(row.get("class")) in NORMALISING for row in rows(record, "layers"))
         together = free and abs(math.log(whole)) > math.log(self.total)
         if not one and not together:
-            return self.finding(
+            return self._far(record) or self.finding(
                 Verdict.SATISFACTORY,
                 "The kernel furthest off, that of `{layer}`, started with a gain of {gain}; about {gain__usual} "
                 "is usual.",
@@ -124,6 +128,32 @@ class InitialScale(Rule):
             series=short.series,
             layer=worst,
             remedies=_remedies(record, worst),
+        )
+
+    def _far(self, record: Record) -> Finding | None:
+        """Outputs that went much farther than anything that the network was given."""
+        end = head(record)
+        if end is None or end.activation != "linear" or not end.contract:
+            return None
+        reach = max(abs(end.measured("output_minimum")), abs(end.measured("output_maximum")))
+        given = [
+            abs(value(row, key)) for row in rows(record, "data", "inputs") for key in ("minimum", "maximum")
+        ]
+        given += [abs(end.of_target(key)) for key in ("minimum", "maximum")]
+        usual = float(np.max(given))
+        short = shortfall(record)
+        if short is None or not (0.0 < usual < math.inf and reach > self.total * usual):
+            return None
+        layer = _recurrent(record)
+        return self.finding(
+            Verdict.CONCERN,
+            "Before the first step the outputs went up to {reach}, where inputs and targets went up to "
+            f"{{reach__usual}}; {short.words}.",
+            {"reach": Evidence(reach, "target", usual=usual, threshold=self.total * usual), **short.evidence},
+            series=short.series,
+            step=0,
+            layer=layer,
+            remedies=(*((_ORTHOGONAL,) if layer else ()), *_remedies(record, layer)),
         )
 
     def _overflow(self, record: Record) -> Finding | None:
@@ -163,7 +193,27 @@ def _gains(record: Record) -> dict[str, float]:
     return gains
 
 
-def _remedies(record: Record, layer: str) -> tuple[Remedy, ...]:
+def _recurrent(record: Record) -> str | None:
+    """The layer whose recurrent kernel multiplies its state by most, where one multiplies it at all."""
+    gains = {}
+    for row in rows(record, "tensors"):
+        facts = row.get("initial")
+        if str(row.get("name")).endswith("/recurrent_kernel") and isinstance(facts, Mapping):
+            found = figures(facts, "mean", "spread", "fan_in")
+            if found is not None:
+                gains[str(row.get("layer"))] = math.hypot(*found[:2]) * math.sqrt(max(found[2], 0.0))
+    worst = max(gains, key=lambda name: gains[name], default=None)
+    return worst if worst is not None and gains[worst] > 1.1 else None
+
+
+_ORTHOGONAL = Remedy(
+    "Initialise the recurrent kernel orthogonal, with a gain of 1.",
+    "It is applied at every time step, and what it multiplies grows with the power of their number.",
+    code='recurrent_initializer="orthogonal"',
+)
+
+
+def _remedies(record: Record, layer: str | None) -> tuple[Remedy, ...]:
     activation = next((r.get("activation") for r in rows(record, "layers") if r.get("name") == layer), None)
     kind = "he_normal" if activation in ("relu", "relu6", "leaky_relu") else "glorot_uniform"
     return (
