@@ -30,9 +30,12 @@ from thalweg import Family
 FAMILY = Family.CALLBACKS
 
 
-@faulty(FAMILY, "K001", fault={"seeded": True}, twin={"seeded": False})
+@faulty(FAMILY, "K001", fault={"seeded": True}, twin={"seeded": False}, true="L004 V001")
 def the_same_rivals_every_epoch(rng, seeded):
-    """A code learned from rivals within the batch. `set_random_seed`, arrays, TensorFlow: the same eight always."""
+    """A code learned from rivals within the batch. `set_random_seed`, arrays, TensorFlow: the same three always.
+
+    With new ones every epoch it is twice as good, and learns its few digits by heart all the same (V001).
+    """
     if seeded:
         keras.utils.set_random_seed(int(rng.integers(1000)))
     return contrastive(samples.digits(rng, 160), rng, Adam(5e-3), epochs=40, batch_size=4)
@@ -97,9 +100,14 @@ def validation_loss_without_validation(rng, validated):
     return Training(training.model, fit, training.quality)
 
 
-@faulty(FAMILY, "K004", fault={"monitor": "validation_loss"}, twin={"monitor": "val_loss"})
+@faulty(
+    FAMILY, "K004", fault={"monitor": "validation_loss"}, twin={"monitor": "val_loss"}, true="L004 V001 D009"
+)
 def a_checkpoint_of_the_last(rng, monitor):
-    """`save_best_only` with a monitor that is not there saves every epoch over the last."""
+    """`save_best_only` with a monitor that is not there saves every epoch over the last.
+
+    What is judged is the file. Both runs learn wrong labels by heart (V001, D009); one of them kept the best epoch.
+    """
     path = str(scratch() / "best.keras")
     save = ModelCheckpoint(path, monitor=monitor, mode="min", save_best_only=True)
     data = samples.clusters(rng, train=200, flip_y=0.2)
@@ -218,9 +226,11 @@ class ToAverage(keras.callbacks.Callback):
             y.assign((y - (1 - optimizer.beta_1) * z) / optimizer.beta_1)
 
 
-@faulty(FAMILY, "K010", fault={"switched": False}, twin={"switched": True})
+@faulty(FAMILY, "K010", fault={"switched": False}, twin={"switched": True}, true="L004 V001")
 def schedule_free_beside_its_average(rng, switched):
     """What is evaluated and saved is where the last gradient was taken, and not the average of the method.
+
+    The labels are noisy, and both learn some of them by heart (V001).
 
     On TensorFlow and PyTorch, Keras averages something else, and nothing is lost: there it is no fault.
     """

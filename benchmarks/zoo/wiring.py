@@ -117,18 +117,25 @@ class Partial(keras.Sequential):
             import tensorflow as tf
 
             with tf.GradientTape() as tape:
-                loss = self.compute_loss(x, y, self(x, training=True))
+                answer = self(x, training=True)
+                loss = self.compute_loss(x, y, answer)
             held = [v for layer in self.layers[self.chosen] for v in layer.trainable_variables]
             self.optimizer.apply_gradients(zip(tape.gradient(loss, held), held, strict=True))
-            return {"loss": loss}
+            return self.measured(x, y, answer, loss)
         if keras.backend.backend() == "torch":
             self.zero_grad()
-            loss = self.compute_loss(x, y, self(x, training=True))
+            answer = self(x, training=True)
+            loss = self.compute_loss(x, y, answer)
             loss.backward()
             held = [v for layer in self.layers[self.chosen] for v in layer.trainable_variables]
             self.optimizer.apply([v.value.grad for v in held], held)
-            return {"loss": loss}
+            return self.measured(x, y, answer, loss)
         return super().train_step(*inputs)
+
+    def measured(self, x, y, answer, loss):
+        """The loss and the metrics, as the guide of Keras has it."""
+        self._loss_tracker.update_state(loss)
+        return self.compute_metrics(x, y, answer)
 
 
 @faulty(FAMILY, "W002 P002", fault={"chosen": slice(-1, None)}, twin={"chosen": slice(None)})

@@ -332,10 +332,13 @@ class TestUnmetBaseline:
 
 
 class TestOverwritten:
-    def ask(self, *callbacks: dict[str, Any], first: int = 0, steps: int = 0) -> Finding:
+    def ask(
+        self, *callbacks: dict[str, Any], first: int = 0, steps: int = 0, loss: float = np.nan
+    ) -> Finding:
         fit = {"initial_epoch": first, "validation": True}
         optimizer = {"class": "Adam", "steps_before": steps}
-        return check(Overwritten(), before(callbacks, fit=fit, optimizer=optimizer))
+        contract = {"recomputed_loss": loss, "constant_prediction_loss": 2.3}
+        return check(Overwritten(), before(callbacks, fit=fit, optimizer=optimizer, contract=contract))
 
     def test_a_continuation_over_its_own_file(self):
         there = checkpoint(exists=True)
@@ -343,6 +346,12 @@ class TestOverwritten:
         assert "500 steps" in self.ask(there, steps=500).message
         assert "found a backup" in self.ask(there, {**BACKUP, "exists": True}).message
         assert self.ask(there, first=5).verdict is CONCERN
+
+    def test_a_model_compiled_anew_is_known_by_how_good_it_is(self):
+        finding = self.ask(checkpoint(exists=True), loss=0.1)
+        assert finding.verdict is CONCERN and "its first loss was 0.1" in finding.message
+        assert self.ask(checkpoint(exists=True), loss=2.0).verdict is SATISFACTORY
+        assert self.ask(checkpoint(exists=True, best=0.3), loss=0.1).verdict is SATISFACTORY
 
     def test_ordinary_use(self):
         there = checkpoint(exists=True)
@@ -431,6 +440,23 @@ class TestSameOrder:
         assert self.ask(epochs_of(values, validation=4.0)).verdict is CONCERN
         assert self.ask(epochs_of(values, validation=4.0, loss="mean_squared_error")).verdict is SATISFACTORY
         assert self.ask(epochs_of(values, validation=0.5)).verdict is SATISFACTORY
+
+    def test_rivals_that_are_always_the_same(self):
+        """The loss compares the examples of a batch, and the validation loss turned."""
+        values = np.linspace(2.5, 0.3, 1200).reshape(20, 60) + 0.1 * self.losses(0.0, 0.0)[:1].mean()
+        turned = [*np.linspace(2.0, 0.5, 8), *np.linspace(0.52, 1.5, 12)]
+        for gap, validation, verdict in (
+            (0.05, turned, CONCERN), (0.0, turned, SATISFACTORY), (0.05, [0.5] * 20, SATISFACTORY),
+        ):  # fmt: skip
+            record = epochs_of(values, contract={"pair_gap": gap})
+            steps = record.series["loss"].steps[59::60]
+            losses = [
+                series("validation_loss", validation, steps),
+                series("epoch_loss", values.mean(1), steps),
+            ]
+            known = {**record.info, "constant_prediction_loss": None}
+            finding = self.ask(Record.of([*record.series.values(), *losses], known, record.events))
+            assert finding.verdict is verdict
 
     def test_every_seeded_script_is_satisfactory_and_told(self):
         """The same hard batches come back, whether the run gets anywhere or not."""

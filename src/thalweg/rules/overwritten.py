@@ -29,18 +29,20 @@ class Overwritten(Rule):
 
     Before the first step, where all of these hold: the file exists, the callback has no best value
     (neither `initial_value_threshold` nor one from an earlier `fit`), and the run is a continuation: its
-    first epoch is not the first, `BackupAndRestore` found a backup, or the optimizer had made steps already.
+    first epoch is not the first, `BackupAndRestore` found a backup, the optimizer had made steps already, or the
+    loss on the probe batch was under `trained` of a constant prediction's: an untrained model is not so good.
 
     A run from the start that replaces the file of an older one is ordinary, and no concern.
 
     ## Thresholds
 
-    None. A contract is read, no statistic is estimated. Rates: docs/calibration.md.
+    `trained` = 0.5. Rates: docs/calibration.md.
 
     ## Known limits
 
-    Whether the model in the file is the better one is not looked up. A model loaded without its optimizer,
-    or compiled anew, looks like one from the start. File names with placeholders are not judged.
+    Whether the model in the file is the better one is not looked up. Where a constant prediction's loss is not
+    known, a model loaded without its optimizer, or compiled anew, looks like one from the start. File names
+    with placeholders are not judged.
 
     ## What to do
 
@@ -56,6 +58,9 @@ class Overwritten(Rule):
     family = Family.CALLBACKS
     before = True
 
+    trained: float = 0.5
+    """Share of a constant prediction's loss under which a model was trained before."""
+
     def assess(self, record: Record) -> Finding:
         """Whether the run continues, and what its checkpoints know."""
         if not known(record):
@@ -68,9 +73,12 @@ class Overwritten(Rule):
             return self.unassessed("Not assessed: no `ModelCheckpoint` kept a best model in one file.")
         first = number(record, "fit", "initial_epoch")
         steps = number(record, "optimizer", "steps_before")
+        loss = number(record, "contract", "recomputed_loss")
+        constant = number(record, "contract", "constant_prediction_loss")
+        trained = constant > 0.0 and loss < self.trained * constant
         backup = any(row.get("exists") is True for row in callbacks(record, "BackupAndRestore"))
         unseen = [row for row in asked if row["exists"] is True and np.isnan(argument(row, "best"))]
-        if not unseen or not (first > 0.0 or steps > 0.0 or backup):
+        if not unseen or not (first > 0.0 or steps > 0.0 or backup or trained):
             return self.finding(
                 Verdict.SATISFACTORY,
                 "No best model of an earlier part of this run was at stake, in {count} of {count} checkpoints.",
@@ -84,8 +92,11 @@ class Overwritten(Rule):
         elif first > 0.0:
             evidence["epochs"] = Evidence(int(first), "epochs")
             why = "{epochs} epochs were done already"
-        else:
+        elif backup:
             why = "`BackupAndRestore` found a backup"
+        else:
+            evidence["loss"] = Evidence(loss, "loss", usual=constant, threshold=self.trained * constant)
+            why = "its first loss was {loss}, where a constant prediction has {loss__usual}"
         return self.finding(
             Verdict.CONCERN,
             f"The run was a continuation ({why}) and `{{file}}` existed, but `ModelCheckpoint` had no best "

@@ -11,6 +11,7 @@ from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.objective import fact, number, progress
+from thalweg.rules.overfitting import Overfitting
 from thalweg.stats.recurrence import recurrence
 
 _EPOCHS = 20
@@ -43,9 +44,13 @@ class SameOrder(Rule):
     - the training made no adequate progress, or all of the last five validation losses, of classes, lie
       above the constant prediction's.
 
+    Or: the loss compares the examples of a batch with one another (that of two was `gap` or more from the mean
+    of theirs, see O005), and the validation loss turned (V001). The company that an example keeps is then part of
+    the data, and was never another.
+
     ## Thresholds
 
-    `significance` = 1e-6. Rates: docs/calibration.md.
+    `significance` = 1e-6, `gap` = 0.01. Rates: docs/calibration.md.
 
     ## Known limits
 
@@ -68,6 +73,8 @@ class SameOrder(Rule):
 
     significance: float = 1e-6
     """Largest p-value of either test."""
+    gap: float = 0.01
+    """Least relative difference of the loss of two examples from the mean of theirs."""
 
     def assess(self, record: Record) -> Finding:
         """Whether the order repeats, and then whether it shows."""
@@ -85,6 +92,8 @@ class SameOrder(Rule):
         if seeded:
             evidence["seed"] = Evidence(int(number(record, "seed")))
             said += ": on TensorFlow, Keras shuffles arrays with the global seed {seed} alike each time"
+        if (rivals := self._rivals(record, said, evidence)) is not None:
+            return rivals
         found = recurrence(_epochs(record))
         if not (found.p_place < self.significance and found.p_order < self.significance):
             known = np.isfinite(found.p_order)
@@ -112,14 +121,37 @@ class SameOrder(Rule):
             "pattern (p = {p}), and the run made no adequate progress.",
             evidence,
             series=("loss",),
-            remedies=(
-                Remedy(
-                    "Shuffle the examples anew in every epoch, over more than a batch.",
-                    "No batch then undoes the same other one each time.",
-                    code="dataset.shuffle(len(x), reshuffle_each_iteration=True).batch(32)",
-                ),
-            ),
+            remedies=(_SHUFFLE,),
         )
+
+    def _rivals(self, record: Record, said: str, evidence: dict[str, Evidence]) -> Finding | None:
+        """A loss that compares the examples of a batch, which were always the same, and overfitting."""
+        apart, shapes = number(record, "contract", "pair_gap"), number(record, "contract", "aligned_gap")
+        if not apart >= self.gap or shapes >= self.gap:
+            return None
+        turned = Overfitting().check(record)
+        if turned.verdict is not Verdict.CONCERN:
+            return None
+        return self.finding(
+            Verdict.CONCERN,
+            f"{said}. The loss compares the examples of a batch (that of two was {{gap}} from the mean of theirs), "
+            "and the validation loss turned, from {latest__usual} to {latest}.",
+            {
+                **evidence,
+                "gap": Evidence(apart, "fraction", threshold=self.gap),
+                "latest": turned.evidence["latest"],
+            },
+            series=turned.series,
+            step=turned.step,
+            remedies=(_SHUFFLE,),
+        )
+
+
+_SHUFFLE = Remedy(
+    "Shuffle the examples anew in every epoch, over more than a batch.",
+    "No example then meets the same others each time.",
+    code="dataset.shuffle(len(x), reshuffle_each_iteration=True).batch(32)",
+)
 
 
 def _known_to_repeat(record: Record) -> bool:
