@@ -34,6 +34,8 @@ LOSSES = {
     "mean_squared_error": "MeanSquaredError",
     "mean_absolute_error": "MeanAbsoluteError",
     "poisson": "Poisson",
+    "mean_absolute_percentage_error": "MeanAbsolutePercentageError",
+    "mean_squared_logarithmic_error": "MeanSquaredLogarithmicError",
 }
 
 
@@ -115,6 +117,28 @@ HEALTHY: dict[str, Record] = {
     "ReLU, and one target in a hundred a little below zero": regression("relu", low=-0.3, high=40.0),
     "grades in order": program("mean_squared_error", "linear", 1, {"low": 0.0, "high": 9.0, "classes": 10}),
     "counts": program("poisson", "exponential", 1, {"low": 0.0, "high": 30.0}),
+    "counts, a few masked": program("poisson", "softplus", 1, {"low": -1.0, "high": 30.0}),
+    "counts by a linear output that begins above zero": program(
+        "poisson", "linear", 1, {"low": 0.0, "high": 30.0}, {"output_minimum": 0.1}
+    ),
+    "a percentage of prices": program(
+        "mean_absolute_percentage_error", "linear", 1, {"low": 5.0, "high": 50.0}
+    ),
+    "a percentage of prices, a few of them refunds": program(
+        "mean_absolute_percentage_error", "linear", 1, {"low": -1.0, "high": 50.0}
+    ),
+    "a percentage of debts": program(
+        "mean_absolute_percentage_error", "linear", 1, {"low": -9.0, "high": -1.0}
+    ),
+    "logarithms of prices": program(
+        "mean_squared_logarithmic_error", "linear", 1, {"low": 0.0, "high": 50.0}
+    ),
+    "logarithms, masked by weights": program(
+        "mean_squared_logarithmic_error",
+        "linear",
+        1,
+        data={"weighted": True, "targets": [{"low": -9.0, "high": 50.0, "minimum": -9.0, "maximum": 50.0}]},
+    ),
     "an ignored class": Record.of(
         [],
         {
@@ -242,6 +266,16 @@ FAULTY: dict[str, tuple[str, Record]] = {
         ),
     ),
     "accuracy of prices": ("O006", Record.of([], {**regression().info, "metrics": ["accuracy"]})),
+    "logarithms of standardised targets": (
+        "O006", program("mean_squared_logarithmic_error", "linear", 1, {"low": -2.0, "high": 2.0, "whole": False})
+    ),
+    "percentages of standardised targets": (
+        "O006", program("mean_absolute_percentage_error", "linear", 1, {"low": -2.0, "high": 2.0, "whole": False})
+    ),
+    "negative counts": ("O006", program("poisson", "exponential", 1, {"low": -2.0, "high": 2.0})),
+    "counts by a linear output": (
+        "O006", program("poisson", "linear", 1, {"low": 0.0, "high": 30.0}, {"output_minimum": -0.4})
+    ),
     "categories over one unit": ("O006", program("categorical_crossentropy", "sigmoid", 1, BINARY)),
 }  # fmt: skip
 

@@ -24,11 +24,23 @@ _CLASSES = Remedy(
     "Class numbers have no order and no distance; class 2 is no mean of 1 and 3.",
     code='loss="sparse_categorical_crossentropy"',
 )
+_DISTANCE = Remedy(
+    "Use a squared or an absolute error.",
+    "A distance counts alike on both sides of zero.",
+    code='loss="mean_squared_error"',
+)
+_POSITIVE = Remedy(
+    "End with an activation that is above zero.",
+    "The loss takes the logarithm of the outputs.",
+    code='keras.layers.Dense(units, activation="exponential")',
+)
 _BINARY = Remedy(
     "For two classes use one unit with `sigmoid`, and `binary_crossentropy`.",
     "The share of one unit among one unit is always one.",
     code='loss="binary_crossentropy"',
 )
+_LOGARITHMIC = frozenset({"mean_squared_logarithmic_error", "poisson"})
+"""Losses of quantities and counts: they know nothing under zero."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +64,23 @@ class Mismatch(Rule):
     - a categorical cross-entropy (not the sparse one) over a single unit;
     - one unit and a loss of distance (squared, absolute, Huber, ...) on at least `classes` classes numbered
       from 0 or 1, all of them whole, of which the program asks the accuracy: it means classes;
-    - accuracy as the metric of one such unit whose targets are not whole numbers.
+    - accuracy as the metric of one such unit whose targets are not whole numbers;
+    - a logarithmic or Poisson loss of targets under zero, to which they are all one or a gain without end; or a
+      percentage error of targets on both sides of zero, where the smallest count for all: 1 % of the targets or
+      more lie there by over `margin` of the distance between the 1 % and the 99 % quantile;
+    - a Poisson loss of outputs under zero at the first weights: they have no logarithm.
 
     What trains as well as the textbook pair on today's Keras is left alone: squared error on one-hot rows,
     binary cross-entropy over exclusive classes, sigmoid outputs in a categorical cross-entropy.
 
     ## Thresholds
 
-    `classes` = 3. Rates: docs/calibration.md.
+    `classes` = 3, `margin` = 0.05. Rates: docs/calibration.md.
 
     ## Known limits
 
     Counts and grades are whole numbers in order: where the accuracy is not asked for, their regression is
-    taken as meant. One output only.
+    taken as meant. One output only. Negative targets of weighted examples are left alone: their weight may be 0.
 
     ## What to do
 
@@ -82,6 +98,8 @@ class Mismatch(Rule):
 
     classes: int = 3
     """Fewest classes whose numbers are no regression."""
+    margin: float = 0.05
+    """Share of the targets' range by which they may be on the wrong side of zero."""
 
     def assess(self, record: Record) -> Finding:
         """The loss and the metrics against the targets."""
@@ -96,6 +114,8 @@ class Mismatch(Rule):
                 {**evidence, "units": Evidence(1, "units", threshold=2)},
                 remedies=(_BINARY, _CLASSES),
             )
+        if (wrong := self._sign(record, end)) is not None:
+            return wrong
         whole = end.target.get("whole")
         if not isinstance(whole, bool):
             return self.unassessed("Not assessed: whether the targets are whole numbers is not known.")
@@ -119,6 +139,37 @@ class Mismatch(Rule):
                     remedies=(_ERROR,),
                 )
         return self.finding(Verdict.SATISFACTORY, "The loss `{loss}` is one of such targets.", evidence)
+
+    def _sign(self, record: Record, end: Head) -> Finding | None:
+        """Targets or outputs on the side of zero on which the loss has no meaning."""
+        low, high = end.of_target("low"), end.of_target("high")
+        if fact(record, "data", "weighted") is True:
+            low = np.nan  # a weight of 0 masks what is no target
+        slack = self.margin * (high - low)
+        relative = end.loss == "mean_absolute_percentage_error"
+        evidence = {
+            "loss": Evidence(end.loss),
+            "low": Evidence(low, "target", threshold=0),
+            "high": Evidence(high, "target"),
+        }
+        if (end.loss in _LOGARITHMIC and low < -slack) or (relative and low < -slack and high > slack):
+            says = "divides by the targets" if relative else "takes targets from {low__threshold} up"
+            return self.finding(
+                Verdict.CONCERN,
+                f"The loss `{{loss}}` {says}; {{most}} of them lay between {{low}} and {{high}}.",
+                {**evidence, "most": Evidence(0.98, "fraction")},
+                remedies=(_DISTANCE,),
+            )
+        lowest = end.measured("output_minimum")
+        if end.loss == "poisson" and lowest < 0.0:
+            return self.finding(
+                Verdict.CONCERN,
+                "The loss `{loss}` takes the logarithm of the outputs; at the first weights they went down to "
+                "{lowest}.",
+                {"loss": Evidence(end.loss), "lowest": Evidence(lowest, "target", threshold=0)},
+                remedies=(_POSITIVE,),
+            )
+        return None
 
     def _numbered(self, end: Head) -> Evidence | None:
         """How many classes the targets number, where they do."""
