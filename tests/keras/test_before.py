@@ -112,12 +112,13 @@ def test_a_check_knows_what_a_run_knows_and_trains_nothing(tmp_path):
     keras.utils.set_random_seed(3)
     model = classifier()
     before = state(model)
-    record = checked(model, X, Y, validation_split=0.1)
+    record = checked(model, X, Y, validation_split=0.1, epochs=2)
     same(before, state(model))
     keras.utils.set_random_seed(3)
     run = fitted(tmp_path / "run", classifier(), X, Y, validation_split=0.1)
     for key in ("data", "contract", "losses", "optimizer"):
         assert record.info[key] == run.info[key], key
+    assert "descent" in run.info["data"]["linear"]
     for series in (each for each in record.series.values() if not each.subject):
         assert series.steps.tolist() == [0]
         assert series.values[0] == run.series[series.name].values[0]

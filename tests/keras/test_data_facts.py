@@ -88,6 +88,13 @@ def test_duplicates_and_contradictions():
     assert found["examples"] == 0.5 and found["contradictions"] == 0.5 and found["whole"] == 0.5
 
 
+def test_what_gradient_descent_makes_of_a_linear_model():
+    y = (X @ np.arange(6.0))[:, None].astype(np.float32)
+    few, many = (facts(y=y, loss="mse", output_width=1, steps=n)["linear"] for n in (1, 1000))
+    assert few["descent"] < 0.8 < 0.99 < many["descent"]
+    assert "descent" not in facts(y=y, loss="mse", output_width=1)["linear"]
+
+
 def test_regression():
     y = (X @ np.arange(6.0))[:, None].astype(np.float32)
     found = facts(y=y, loss="mse", output_width=1)

@@ -270,16 +270,25 @@ class TestIdleColumns:
 
 class TestCollinear:
     rule = Collinear()
-    facts = data(row(condition_number=3e6), linear={"explained_variance": 0.95}, targets=NUMBERS)
+    linear: ClassVar = {"explained_variance": 0.95, "descent": 0.5}
+    facts = data(row(condition_number=3e6), linear=linear, targets=NUMBERS)
     crawling = np.concatenate([np.linspace(1.0, 0.4, 300), np.linspace(0.4, 0.37, 700)])
 
     def test_crawling_below_the_linear_model(self):
         record = run(self.facts, self.crawling, ends={"probe_explained_variance": [0.62]}, **REGRESSION)
         finding = ask(self.rule, record)
         assert finding.verdict is CONCERN and "3e+06" in finding.message
-        perfectly = data(row(condition_number=np.inf), linear={"explained_variance": 0.95}, targets=NUMBERS)
+        perfectly = data(row(condition_number=np.inf), linear=self.linear, targets=NUMBERS)
         record = run(perfectly, self.crawling, ends={"probe_explained_variance": [0.62]}, **REGRESSION)
         assert verdict(self.rule, record) is CONCERN
+
+    @pytest.mark.parametrize("descent", [0.93, None])
+    def test_targets_that_lie_along_the_steep_directions(self, descent):
+        """Correlated columns, and a network that failed for another reason."""
+        linear = {"explained_variance": 0.95} | ({} if descent is None else {"descent": descent})
+        facts = data(row(condition_number=3e6), linear=linear, targets=NUMBERS)
+        record = run(facts, self.crawling, ends={"probe_explained_variance": [0.62]}, **REGRESSION)
+        assert verdict(self.rule, record) is UNASSESSED
 
     def test_a_network_that_does_as_well(self):
         """One-hot columns add up to one: perfectly collinear, and harmless."""
@@ -300,7 +309,7 @@ class TestCollinear:
         wild = row(condition_number=3e6, mean=33.0, spread=78.0)
         levelled = np.concatenate([np.linspace(1.0, 0.4, 300), flat(0.4)[:700]])
         for inputs, expected in ((wild, UNASSESSED), (row(condition_number=3e6), CONCERN)):
-            facts = data(inputs, linear={"explained_variance": 0.95}, targets=NUMBERS)
+            facts = data(inputs, linear=self.linear, targets=NUMBERS)
             record = run(facts, levelled, ends={"probe_explained_variance": [0.62]}, **REGRESSION)
             assert verdict(self.rule, record) is expected
 

@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from thalweg.stats.ridge import (
     cross_validated,
+    descent_score,
     explained_variance,
     gaussian_kernel,
     linear_kernel,
@@ -49,6 +50,32 @@ def test_gaussian_kernel_against_its_formula():
     square = np.sum((x[:, None] - x[None]) ** 2, axis=2)
     expected = np.exp(-2.0 * square / np.median(square))
     np.testing.assert_allclose(gaussian_kernel(linear_kernel(x), 2.0), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("steps", [10, 100, 1000])
+def test_descent_score_against_steps_that_were_made(steps, wide):
+    """Pairs of columns that differ by little, and the target is in the difference."""
+    random = np.random.default_rng(4)
+    first, second = random.standard_normal((2, 400, 3))
+    features = standardised(np.hstack([first + 0.1 * second, first - 0.1 * second]))
+    if wide:
+        features = np.hstack([features] * 80)
+    targets = (first + second).sum(axis=1, keepdims=True)
+    weights, train = np.zeros((features.shape[1], 1)), slice(0, 320)
+    rate = 1.0 / np.linalg.norm(features[train].T @ features[train], 2)
+    for _ in range(steps):
+        weights -= rate * features[train].T @ (features[train] @ weights - targets[train])
+    made = explained_variance(targets[320:], features[320:] @ weights)
+    assert descent_score(features, targets, False, steps) == pytest.approx(made, abs=0.12)
+    assert linear_score(features, targets, False)[0] > 0.99
+
+
+def test_descent_score_of_nothing():
+    few, none, flat = np.ones((10, 2)), np.ones((30, 0)), np.zeros((30, 2))
+    for features in (few, none, flat):
+        assert np.isnan(descent_score(features, np.ones((len(features), 1)), False, 100))
+    assert np.isnan(descent_score(np.eye(30), np.ones((30, 1)), False, 0))
 
 
 def test_linear_score_of_a_line_and_of_a_circle():

@@ -45,7 +45,8 @@ class Before:
 
     def look_at_data(self, model: keras.Model, sample: Batch, given: FitArguments) -> None:
         """The sample: its ranges, its order, its signal; where there are whole arrays, they too."""
-        batch_size = self.facts.get("fit", {}).get("batch_size")
+        fit = self.facts.get("fit", {})
+        batch_size, planned = fit.get("batch_size"), (fit.get("epochs"), fit.get("steps_per_epoch"))
         loss = getattr(model, "loss", None)
         shape = getattr(model, "output_shape", None)
         width = shape[-1] if isinstance(shape, tuple) and shape else None
@@ -58,6 +59,7 @@ class Before:
                 batch_size=batch_size,
                 loss=loss if isinstance(loss, str) else None,
                 output_width=width,
+                steps=planned[0] * planned[1] if all(planned) else None,
             ),
         )
         if not given.class_weight:  # else the loss that is minimised weighs them, and the constant's does not

@@ -15,7 +15,7 @@ from thalweg.stats.conditioning import scales
 from thalweg.stats.nonfinite import nonfinite_examples
 from thalweg.stats.ordering import Ordering, class_ordering, value_ordering
 from thalweg.stats.overlap import finest, occurrences, repeated
-from thalweg.stats.ridge import Matrix, linear_score, standardised
+from thalweg.stats.ridge import Matrix, descent_score, linear_score, standardised
 from thalweg.stats.shift import shift
 from thalweg.stats.signal import METHOD, signal
 from thalweg.stats.targets import TargetKind, target_kind
@@ -49,11 +49,13 @@ def data_facts(
     batch_size: int | None = None,
     loss: str | None = None,
     output_width: int | None = None,
+    steps: int | None = None,
 ) -> dict[str, Any]:
     """The facts `data` of docs/record.md about a run's training examples.
 
     `sample` holds at most about a thousand of them; `whole` (the complete arrays) and `validation` are only
-    read, in bounded work. A part that the data do not allow, or that fails, is left out.
+    read, in bounded work; the run is to make so many `steps`. A part that the data do not allow, or that fails,
+    is left out.
     """
     inputs, targets = _named(sample[0], "input"), _named(sample[1], "target")
     facts: dict[str, Any] = {
@@ -77,7 +79,7 @@ def data_facts(
         "order": lambda: _order(all_targets or sampled[1], batch_size, output_width),
         "duplicates": lambda: _duplicates(*sampled, all_inputs),
         "signal": lambda: _signal(*sampled, output_width),
-        "linear": lambda: _linear(*sampled, output_width, loss),
+        "linear": lambda: _linear(*sampled, output_width, loss, steps),
         "validation": lambda: _validation(validation, sampled[0], all_inputs, all_targets, output_width),
     }
     return facts | {key: found for key, part in parts.items() if (found := _part(part))}
@@ -224,12 +226,15 @@ def _linear(
     targets: Sequence[NDArray[Any]],
     output_width: int | None,
     loss: str | None,
+    steps: int | None,
 ) -> dict[str, Any] | None:
     asked = _asked(inputs, targets, output_width)
     found = linear_score(*asked) if asked is not None else None
     if asked is None or found is None or np.isnan(found[0]):
         return None
     facts = {"accuracy" if asked[2] else "explained_variance": found[0]}
+    slow = descent_score(*asked, steps or 0)
+    facts |= {} if np.isnan(slow) else {"descent": slow}
     return facts | ({"loss": found[1]} if loss in _SQUARED and not asked[2] else {})
 
 
