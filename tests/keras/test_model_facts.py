@@ -8,7 +8,7 @@ import pytest
 from laboratory import BACKEND, X, classifier, fitted, keras, layers
 
 from thalweg.keras.freshness import distribution, fresh
-from thalweg.keras.model_facts import model_facts, optimizer_facts
+from thalweg.keras.model_facts import model_facts, optimizer_facts, with_still
 
 
 def sequential(*parts: Any, width: int = 6) -> Any:
@@ -127,6 +127,25 @@ def test_settings_of_layers() -> None:
     assert dense["initializer"] == "HeNormal"
     assert (norm["momentum"], dropout["rate"]) == (0.5, 0.25)
     assert "penalty" not in norm and "rate" not in dense
+
+
+def test_tensors_that_no_step_was_given() -> None:
+    model = sequential(layers.Dense(100), layers.Dense(30), layers.Dense(20))
+    began = model_facts(model)["tensors"]
+
+    def still(given: set[str]) -> list[str]:
+        return [t["name"] for t in with_still(model, began, given) if t.get("still")]
+
+    kernels = [t["name"] for t in began[::2]]
+    assert still(set()) == kernels
+    assert still({kernels[2]}) == kernels[:2]
+    kernel = model.layers[0].kernel
+    kernel.assign(kernel[::-1] + 1e-4)  # by an optimizer of its own
+    assert still(set()) == kernels[1:]
+    model.layers[1].bias.assign(np.ones(30))
+    assert still(set()) == kernels[2:]
+    unknown = [{"name": t["name"]} for t in began]
+    assert with_still(model, unknown, set()) == unknown
 
 
 _INITIALIZERS = [

@@ -158,6 +158,17 @@ def test_unconnected() -> None:
     assert "not connected to the loss" in finding.message
 
 
+@pytest.mark.parametrize(("still", "verdict"), [(True, Verdict.CONCERN), (None, Verdict.SATISFACTORY)])
+def test_tensors_that_no_step_was_given(still: bool | None, verdict: Verdict) -> None:
+    record = healthy()
+    tensors = [{"name": "body/kernel", "shape": [2, 2], "size": 4, "still": still}, *record.info["tensors"]]
+    finding = ask("P002", Record.of(record.series.values(), {**record.info, "tensors": tensors}))
+    assert finding.verdict is verdict
+    if still:
+        assert finding.layer == "body" and finding.message.startswith("Of 7 trainable tensors 1 never moved")
+        assert "No step of the optimizer was given 1 of them." in finding.message
+
+
 @pytest.mark.parametrize(("share", "verdict"), [(0.95, Verdict.CONCERN), (0.3, Verdict.SATISFACTORY)])
 def test_dead_units(share: float, verdict: Verdict) -> None:
     dead = [

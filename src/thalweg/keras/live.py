@@ -25,7 +25,7 @@ from thalweg.keras.blocks import Block, Layout, blocks, series
 from thalweg.keras.callback_facts import callback_ends
 from thalweg.keras.feed import Batch, Feed
 from thalweg.keras.keeper import Keeper, single
-from thalweg.keras.model_facts import model_facts
+from thalweg.keras.model_facts import model_facts, with_still
 from thalweg.keras.names import tensor_names
 from thalweg.keras.notices import Notices
 from thalweg.keras.pacer import Pacer
@@ -135,8 +135,9 @@ class LiveRun:
         self._guarded(self._epoch_ended, epoch, logs, model)
 
     def train_ended(self, model: keras.Model) -> None:
-        """A last look at the probe batch, at the weights that training ends with."""
+        """A last look, at the weights that training ends with: at the probe batch, and at what no step was given."""
         self._guarded(self._measure_probe, model, None, True)
+        self._guarded(self._look_at_rest, model)
 
     def close(self, reason: str, message: str = "") -> None:
         """End the run. Harmless when called twice, and from a `fit` that died."""
@@ -362,6 +363,11 @@ class LiveRun:
             return
         self._probed_at = self._step
         self._append_measurements(self._step, self._for_probe.timed(lambda: probe.measure(model)))
+
+    def _look_at_rest(self, model: keras.Model) -> None:
+        tensors = self._keeper.info.get("tensors", ())
+        if self._layout is not None and len(self._layout.tensors) < len(tensors):
+            self._keeper.note({"tensors": with_still(model, tensors, self._layout.tensors)})
 
     def _make_layout(self, seam: Seam) -> Layout:
         if "tensors" not in self._keeper.info:

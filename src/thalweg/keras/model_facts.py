@@ -1,7 +1,7 @@
 """The facts of the model and its optimizer: layers, tensors, what is frozen, how the weights began."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -58,6 +58,26 @@ def model_facts(model: keras.Model, begun: bool = False) -> dict[str, Any]:
         ],
         "frozen": _frozen(model, named),
     }
+
+
+def with_still(model: keras.Model, tensors: Sequence[Mapping[str, Any]], given: Collection[str]) -> list[Any]:
+    """The rows of the tensors, those marked `still` that no step was given and that are as they were drawn.
+
+    What was trained elsewhere, a teacher, is left as it is on purpose.
+    """
+    named = unique_names(model._flatten_layers(include_self=True, recursive=True))
+    names = tensor_names(model, model.trainable_variables)
+    still = {
+        tensor: _initial(named.get(layer), variable)
+        for (tensor, layer), variable in zip(names, model.trainable_variables, strict=True)
+        if tensor not in given and _fresh(named.get(layer), variable)
+    }
+    return [
+        {**row, "still": True}
+        if "initial" in row and still.get(str(row.get("name"))) == {"initial": row["initial"]}
+        else dict(row)
+        for row in tensors
+    ]
 
 
 def optimizer_facts(model: keras.Model) -> dict[str, Any]:
@@ -138,13 +158,16 @@ def _frozen(model: keras.Model, named: dict[str, keras.Layer]) -> list[dict[str,
         if layer is None or layer.trainable:
             continue
         row: dict[str, Any] = {"name": tensor, "layer": name, "size": math.prod(variable.shape)}
-        with suppress(Exception):
-            array = fetch(variable)
-            shape = tuple(variable.shape)
-            told = None if array is None else fresh(layer, str(variable.name), sample(array), shape)
-            row |= {} if told is None else {"fresh": told}
-        found.append(row)
+        told = _fresh(layer, variable)
+        found.append(row if told is None else {**row, "fresh": told})
     return found
+
+
+def _fresh(layer: keras.Layer | None, variable: keras.Variable) -> bool | None:
+    with suppress(Exception):  # as in `_initial`
+        if (array := fetch(variable)) is not None:
+            return fresh(layer, str(variable.name), sample(array), tuple(variable.shape))
+    return None
 
 
 def _unheld(model: keras.Model, optimizer: Any) -> list[str] | None:

@@ -28,8 +28,9 @@ class Unmoved(Rule):
 
     A tensor moved if any of its updates was not zero, or its norm took two values. Where no update was
     measured, a gradient that was not zero counts. A tensor measured `steps` times or more that never moved is
-    a concern, and so is one to which the backend gave no gradient at all. An embedding with rows that were
-    never seen has moved.
+    a concern, and so is one to which the backend gave no gradient at all, or one that no step of the optimizer was
+    given and that ended as its initializer had drawn it: who writes a `train_step` may hand over a part of the
+    model. A teacher that was trained elsewhere is not meant. An embedding with rows that were never seen has moved.
 
     Comparisons are with exact zero: a small update is a movement.
 
@@ -68,9 +69,11 @@ class Unmoved(Rule):
         unconnected = [
             str(row.get("name")) for row in rows(record, "tensors") if row.get("unconnected") is True
         ]
+        left = [str(row.get("name")) for row in rows(record, "tensors") if row.get("still") is True]
         still = [name for name, has in moved.items() if not has]
-        still += [name for name in unconnected if name not in still and not moved.get(name, False)]
-        total = len(set(moved) | set(unconnected))
+        still += [n for n in (*unconnected, *left) if n not in still and not moved.get(n, False)]
+        still = list(dict.fromkeys(still))
+        total = len(set(moved) | set(still))
         if not total:
             return self.unassessed(
                 "Not assessed: no tensor was measured at {steps} steps or more.",
@@ -95,6 +98,9 @@ class Unmoved(Rule):
             template += (
                 " The backend gave {unconnected} of them no gradient: they are not connected to the loss."
             )
+        elif left:
+            evidence["left"] = Evidence(len(left), "tensors")
+            template += " No step of the optimizer was given {left} of them."
         names = [f"{quantity}/{name}" for name in still for quantity in ("update_ratio", "gradient_norm")]
         return self.finding(
             Verdict.CONCERN,
