@@ -36,6 +36,7 @@ class Feed:
         self.batch_size: int | None = None
         self.fingerprints: list[int] = []
         self._looking = False
+        self._last: _Tee | None = None
 
     def look(self) -> None:
         """Take a fingerprint of the next batch: an epoch begins."""
@@ -47,6 +48,8 @@ class Feed:
             self._examples >= ROWS or len(self._batches) >= _BATCHES or self._elements >= ELEMENTS
         ):
             self.close()
+        if not self.open:
+            self._let_go()  # what it had drawn the step before has taken
         if not self.open and not self._looking:
             return data
         if isinstance(data, list):  # PyTorch: the batches themselves
@@ -96,6 +99,16 @@ class Feed:
         except Exception as error:  # whatever a pipeline may bring; training goes on without the sample
             self._give_up(error)
 
+    def _let_go(self) -> None:
+        """Hold the pipeline no longer than Keras does.
+
+        TensorFlow keeps the function of a generator for ever; an iterator with threads of its own that dies as
+        late as the interpreter can wait for them for ever.
+        """
+        if self._last is not None:
+            self._last.let_go()
+            self._last = None
+
     def _give_up(self, error: Exception) -> None:
         self.close()
         self._looking = False
@@ -110,7 +123,7 @@ class Feed:
             self._looking = False
             self.reason = "the input could not be sampled: it holds tensors that are not dense"
             return data
-        tee = _Tee(data, self)
+        tee = self._last = _Tee(data, self)
         handed: Any = tee
         if specification is not None:
             # TensorFlow draws its batches inside the graph: an iterator of that specification, traced once.
@@ -136,6 +149,10 @@ class _Tee:
     def __init__(self, source: Iterator[Any], feed: Feed) -> None:
         self._source, self._feed = source, feed
         self._drawn: list[Any] = []
+
+    def let_go(self) -> None:
+        """Draw no more."""
+        self._source = iter(())
 
     def __iter__(self) -> "_Tee":
         return self
