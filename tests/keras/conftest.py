@@ -20,3 +20,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def bugs_raise(monkeypatch):
     monkeypatch.setenv("THALWEG_RAISE", "1")
+
+
+@pytest.fixture(autouse=True)
+def every_fit_is_looked_at(monkeypatch):
+    """However many fits the tests before made in this process."""
+    pytest.importorskip("keras", exc_type=ImportError)
+    from thalweg.keras import live
+
+    monkeypatch.setattr(live, "_for_looks", live.Allowance(None))

@@ -179,9 +179,10 @@ def test_one_short_fit_of_many_does_not_wait_for_its_data_to_be_looked_at(tmp_pa
 
     monkeypatch.setattr(live, "_for_looks", live.Allowance(1e-6))
     model = classifier()
-    runs = [fitted(tmp_path / str(n), model, X, Y, epochs=1) for n in range(3)]
+    runs = [fitted(tmp_path / str(n), model, X, Y, budget=0.03, epochs=1) for n in range(3)]
     # The first, which compiles, says nothing of the next; the second says what one costs.
     assert ["data" in run.info for run in runs] == [True, True, False]
     assert all(len(run.series["loss"]) == 10 for run in runs)
     told = [e.detail["reason"] for e in runs[2].events if e.kind == "unwatched"]
     assert told == ["the data were not looked at: this fit is one of many, and short"]
+    assert "data" in fitted(tmp_path / "all", model, X, Y, budget=None, epochs=1).info

@@ -127,7 +127,8 @@ def test_several_inputs_outputs_and_losses(tmp_path):
 def test_the_gradient_of_an_embedding_adds_up_repeated_rows(tmp_path):
     words = np.array([[1, 1, 2], [1, 3, 3]] * 8)
     keras.utils.set_random_seed(1)
-    model = keras.Sequential([layers.Input((3,)), layers.Embedding(6, 2), layers.Flatten(), layers.Dense(1)])
+    body = [layers.Embedding(6, 2, name="embedding"), layers.Flatten()]
+    model = keras.Sequential([layers.Input((3,)), *body, layers.Dense(1)])
     compiled(model, optimizers.SGD(0.25))
     before = model.get_weights()[0]
     target = np.linspace(-1, 1, 16)[:, None]
@@ -183,7 +184,7 @@ def test_averages_and_class_weights(tmp_path):
     model = classifier(optimizer=optimizers.Adam(0.01, use_ema=True, ema_overwrite_frequency=2), **SLOW)
     record = fitted(tmp_path / "run", model, batch_size=16, class_weight={0: 1.0, 1: 3.0, 2: 1.0})
     watched(record, 6)
-    assert record.info["data"]["weighted"] and "constant_prediction_loss" not in record.info
+    assert record.info["fit"]["class_weight"] and "constant_prediction_loss" not in record.info
 
 
 def test_the_rate_of_a_schedule_is_the_one_used(tmp_path):

@@ -76,17 +76,27 @@ class Expected(dict[str, list[tuple[int, float]]]):
     def probe(self, step: int, weights: twin.Arrays, x: np.ndarray, y: np.ndarray) -> None:
         relu, tanh, softmax = twin.forward(weights, x)
         classes = [np.mean(softmax.argmax(axis=1) == c) for c in range(3)]
+        entropy = twin.cross_entropy(weights, x, y)
         self.note(
             step,
-            probe_loss=twin.cross_entropy(weights, x, y),
+            probe_loss=entropy,
+            probe_training_loss=entropy,  # no layer is another one in training
+            recomputed_loss=entropy,
+            penalty=twin.penalty(weights),
             probe_accuracy=accuracy(weights, x, y),
+            balanced_accuracy=np.mean([accuracy(weights, x[y == c], y[y == c]) for c in range(3)]),
             predicted_classes=np.prod([p**-p for p in classes if p]),
             output_mean=softmax.mean(),
             output_spread=np.mean([np.std(column) for column in softmax.T]),
+            output_minimum=softmax.min(),
+            output_maximum=softmax.max(),
         )
         for name, layer in (("first", relu), ("second", tanh), ("third", softmax)):
             self[f"activation_mean/{name}"].append((step, layer.mean()))
             self[f"activation_spread/{name}"].append((step, layer.std()))
+            directions = np.linalg.svd(layer - layer.mean(axis=0), compute_uv=False) ** 2
+            participation = directions.sum() ** 2 / np.sum(directions**2)
+            self[f"effective_rank/{name}"].append((step, participation / layer.shape[1]))
         self["dead_fraction/first"].append((step, np.mean([not unit.any() for unit in relu.T])))
         saturated = [np.mean(1.0 - unit**2) < 0.05 for unit in tanh.T]
         self["saturated_fraction/second"].append((step, np.mean(saturated)))
@@ -107,8 +117,7 @@ def expect(trajectory: list[twin.Arrays], rate: float, size: int, epochs: int) -
     expected, weights, previous, step = Expected(), trajectory[0], None, 0
     x, y = data()
     x = x.astype(np.float64)
-    if size >= 256:
-        expected.probe(0, weights, x[:256], y[:256])
+    expected.probe(0, weights, x[:256], y[:256])
     for _ in range(epochs):
         seen: dict[str, list[float]] = defaultdict(list)
         for start in range(0, len(x), size):
@@ -193,7 +202,7 @@ def follow(trajectory: list[twin.Arrays], update: Any, size: int) -> None:
 def test_every_series(run):
     record, expected, _ = run
     assert set(record.series) == set(expected)
-    assert len(expected) == 48
+    assert len(expected) == 57
     worst, compared = ("", 0.0), 0
     for name, points in expected.items():
         steps, values = (np.array(column, dtype=float) for column in zip(*points, strict=True))
@@ -206,9 +215,8 @@ def test_every_series(run):
         compared += len(values)
         assert error.max() < TOLERANCE, (name, error.max(), int(steps[error.argmax()]))
     print(f"{BACKEND}: {compared} values, worst {worst}")
-    per_step, at_epochs = 6 + 4 * 6, 4 + 5 + 6 + 2
-    first = 1 if 0 in record.series["probe_loss"].steps else 0
-    assert compared == 60 * per_step + 59 + at_epochs * run[2] + first * (at_epochs - 4)
+    per_step, per_epoch, at_probe = 6 + 4 * 6, 4, 11 + 3 * 3 + 2
+    assert compared == 60 * per_step + 59 + per_epoch * run[2] + at_probe * (run[2] + 1)
 
 
 def test_the_planted_units_are_there(run):
@@ -243,7 +251,8 @@ def test_facts(run):
         assert inputs[key] == pytest.approx(value, rel=1e-12), key
     counted = {key: inputs[key] for key in inputs if "columns" in key or key == "nonfinite"}
     assert counted == {
-        "nonfinite": 0, "columns": 6, "constant_columns": 1, "duplicate_columns": 1, "correlated_columns": 1,
+        "nonfinite": 0, "columns": 6, "examined_columns": 6,
+        "constant_columns": 1, "duplicate_columns": 1, "correlated_columns": 1,
     }  # fmt: skip
     assert (inputs["shape"], inputs["dtype"]) == ([6], "float32")
     assert (targets["kind"], targets["classes"]) == ("classes", 3)

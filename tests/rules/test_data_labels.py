@@ -49,6 +49,18 @@ class TestUnrelatedLabels:
         assert verdict(self.rule, run(data(signal=self.nothing, validation=few), ends=ends)) is CONCERN
         assert verdict(self.rule, run(data(signal=self.nothing, validation=many), ends=ends)) is UNASSESSED
 
+    @pytest.mark.parametrize("balanced", [0.76, 0.5])
+    def test_a_rare_class_that_accuracy_does_not_see(self, balanced):
+        signal = {**self.nothing, "score": 0.96, "chance": 0.96, "p": 1.0, "balanced": balanced}
+        rare = {**CLASSES, "class_counts": [983, 41]}
+        accuracy = {"validation_accuracy": [0.96] * 20}
+        facts = data(signal=signal, targets=rare)
+        weighted = {"constant": None, "ends": {**accuracy, "validation_loss": np.linspace(0.6, 0.5, 20)}}
+        found = verdict(self.rule, run(facts, **weighted))
+        assert found is (UNASSESSED if balanced > 0.7 else CONCERN)
+        learned = {"constant": 0.168, "ends": {**accuracy, "validation_loss": np.linspace(0.16, 0.1, 20)}}
+        assert verdict(self.rule, run(facts, **learned)) is UNASSESSED
+
     def test_labels_with_a_signal(self):
         assert verdict(self.rule, run(data(), flat(), ends=self.by_heart)) is SATISFACTORY
         weak = {**self.nothing, "p": 0.05}

@@ -62,10 +62,9 @@ def contract_facts(
         if len(targets) == 1:
             axes = {"outputs": list(output.shape[1:]), "targets": list(targets[0].shape[1:])}
             facts["example_axis"] = axes
-            losses = loss_facts(model)
-            if not getattr(getattr(model, "_compile_loss", None), "_user_loss_weights", None):
-                width = output.shape[-1] if output.ndim > 1 else 1
-            facts["constant_prediction_loss"] = constant_loss(losses, batch, width)
+            width = output.shape[-1] if output.ndim > 1 else 1
+            examples = (probe.inputs, probe.targets, probe.weights)
+            facts["constant_prediction_loss"] = constant_loss(loss_facts(model), examples, width)
             if not tree.is_nested(probe.targets) and not tree.is_nested(outputs):
                 facts |= dict(_Layout(called, values, targets[0], output).facts())
     return {name: fact for name, fact in facts.items() if fact is not None and fact == fact}

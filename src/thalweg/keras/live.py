@@ -49,7 +49,7 @@ _SHARE = 0.25
 _EPOCHS_COMPARED = 3
 """Epochs whose first batches are compared: a shuffled one comes back by chance once in as many as there are."""
 _for_looks = Allowance(0.2)
-"""The looks before the first step, of all fits of this process: a script may fit again and again."""
+"""The looks before the first step, of all fits of this process with a budget: a script may fit again and again."""
 _LIVE = tuple(rule for rule in RULES if rule.live)
 
 _running: "weakref.WeakSet[LiveRun]" = weakref.WeakSet()
@@ -211,7 +211,7 @@ class LiveRun:
         if sample is None:
             return
         self._feed.close()
-        if not _for_looks.affords():
+        if self._budget is not None and not _for_looks.affords():
             before.hold(sample)
             self._noted_data = True
             self._pacer.begin(self._calls)

@@ -30,7 +30,9 @@ class UnrelatedLabels(Rule):
     All of these, on `examples` or more:
 
     - a kernel ridge regression (straight lines, circles, neighbours), cross-validated, does no better on the
-      targets than on permuted targets: the share of permutations that did as well is `p` or more;
+      targets than on permuted targets: the share of permutations that did as well is `p` or more; and, for
+      classes, with all classes of equal weight its mean recall is within three standard errors of chance, for where
+      one class has nearly all examples the accuracy is that of any permutation;
     - on the validation data the network was never better than a constant prediction: no loss under 0.99 of it,
       no accuracy more than three standard errors above the commonest class; there were 3 validations at least.
       Without validation data: its training loss made no adequate progress.
@@ -85,6 +87,12 @@ class UnrelatedLabels(Rule):
         )
         if p < self.p:
             return self.finding(Verdict.SATISFACTORY, f"{template}.", evidence)
+        if (recall := _recall(record)) is not None:
+            return self.unassessed(
+                "Not assessed: a simple method did no better than on permuted targets (p = {p}), but its mean recall "
+                "over the classes was {recall}, where chance has {recall__usual}.",
+                {**evidence, "recall": recall},
+            )
         if not number(record, "data", "examples") >= self.examples:
             return self.unassessed(
                 "Not assessed: a sample of fewer than {least} examples is too small to tell.",
@@ -137,7 +145,7 @@ class UnrelatedLabels(Rule):
             count = number(record, "data", "validation", "examples")
             error = np.sqrt(commonest * (1.0 - commonest) / (count if count >= 1.0 else 200.0))
             line = commonest + 3.0 * float(error)
-            if not best <= line:
+            if not best <= line or np.min(validation.values) < made.constant - 0.01 * abs(made.constant):
                 return None
             found = Evidence(best, "fraction", usual=commonest, threshold=line)
             words = "the best validation accuracy was {best}, and the commonest class has {best__usual}"
@@ -149,3 +157,17 @@ class UnrelatedLabels(Rule):
         found = Evidence(lowest, "loss", usual=made.constant, threshold=line)
         words = "the best validation loss was {best}, and a constant prediction has {best__usual}"
         return words, {"best": found}, ("validation_loss",)
+
+
+def _recall(record: Record) -> Evidence | None:
+    """The mean recall of a simple method that weighs all classes alike, where it is above chance."""
+    shares, found = class_shares(record), number(record, "data", "signal", "balanced")
+    examples = number(record, "data", "examples")
+    if shares is None or not (examples >= 1.0 and np.isfinite(found)):
+        return None
+    # The simple method is asked about 512 examples at most.
+    counts = np.maximum(shares[shares > 0.0] * min(examples, 512.0), 1.0)
+    chance = 1.0 / len(counts)
+    error = np.sqrt(chance * (1.0 - chance) * np.sum(1.0 / counts)) / len(counts)
+    line = chance + 3.0 * float(error)
+    return Evidence(found, "fraction", usual=chance, threshold=line) if found > line else None
