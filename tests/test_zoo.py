@@ -51,7 +51,7 @@ def zoo(faulty=("D002",), twin=(), healthy=()):
 
 
 def figures(runs):
-    return evidence.part(PROGRAMS, runs, "numpy", lambda p: True, lambda seed: True)
+    return evidence.part(PROGRAMS, runs, "numpy", lambda seed: True)
 
 
 def test_a_fault_is_worse_by_a_test_and_by_half_a_deviation():

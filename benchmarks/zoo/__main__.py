@@ -26,12 +26,15 @@ def main() -> None:
     parser.add_argument("command", choices=["run", "validate", "rediagnose", "table", "picture", "list"])
     parser.add_argument("--seeds", type=seeds, help="such as 0-9,100 (run: 100-104)")
     parser.add_argument("--only", nargs="+", default=[""], help="programs whose name or class holds a word")
-    parser.add_argument("--part", choices=["held-out", "development", "all"], default="held-out")
+    parser.add_argument("--part", choices=["held-out", "development", "all"], help="run: all, else held-out")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--limit", type=int, default=300, help="seconds a training may take")
     parser.add_argument("--again", action="store_true", help="train even what is known")
     parser.add_argument("--folder", type=Path, default=Path("runs/zoo"), help="results and records")
     options = parser.parse_args()
+
+    everything = options.command in ("run", "validate", "rediagnose", "list")
+    options.part = options.part or ("all" if everything else "held-out")
 
     from benchmarks.zoo.catalogue import PROGRAMS
 
@@ -39,13 +42,13 @@ def main() -> None:
         name: program
         for name, program in PROGRAMS.items()
         if any(word in f"{name} / {program.family or HEALTHY}" for word in options.only)
+        and (options.part == "all" or program.held_out == (options.part == "held-out"))
     }
     results = Results(options.folder / "results.jsonl", PROGRAMS.values())
     figures = part(
         chosen,
         (r for r in results if r.program in chosen),
         backend,
-        lambda p: options.part == "all" or p.held_out == (options.part == "held-out"),
         lambda seed: (
             seed in options.seeds
             if options.seeds

@@ -121,7 +121,6 @@ def part(
     programs: Mapping[str, Program],
     results: Iterable[Result],
     backend: str,
-    programs_of: Callable[[Program], bool],
     seeds_of: Callable[[int], bool],
 ) -> Part:
     """Runs of the chosen programs and seeds: faults that are faults, their twins, the healthy programs.
@@ -132,8 +131,6 @@ def part(
     mine = sorted((r for r in results if r.backend == backend), key=lambda r: (r.program, r.variant, r.seed))
     for name, group in groupby(mine, key=lambda r: r.program):
         program, runs = programs[name], list(group)
-        if not programs_of(program):
-            continue
         if all(r.failed for r in runs):
             skipped.append(name)
             continue
