@@ -140,7 +140,7 @@ def test_tensors_that_no_step_was_given() -> None:
     assert still(set()) == kernels
     assert still({kernels[2]}) == kernels[:2]
     kernel = model.layers[0].kernel
-    kernel.assign(kernel[::-1] + 1e-4)  # by an optimizer of its own
+    kernel.assign(keras.ops.flip(kernel, 0) + 1e-4)  # by an optimizer of its own
     assert still(set()) == kernels[1:]
     model.layers[1].bias.assign(np.ones(30))
     assert still(set()) == kernels[2:]
@@ -170,7 +170,7 @@ def test_fresh_kernels_pass_and_moved_ones_do_not(initializer: Any) -> None:
         values = np.asarray(keras.ops.convert_to_numpy(layer.kernel), dtype=float)
         passed += fresh(layer, "kernel", values, values.shape) is True
         noise = np.random.default_rng(seed).standard_normal(values.shape)
-        moved = values + 0.35 * values.std() * noise
+        moved = values + 0.45 * values.std() * noise
         assert fresh(layer, "kernel", moved, values.shape) is False
     assert passed == 20
 
