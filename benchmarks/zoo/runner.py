@@ -92,7 +92,9 @@ def _trained(program: Program, variant: str, seed: int, folder: Path) -> dict[st
     from thalweg.keras import live
 
     _seed(seed)
-    live._for_looks = live.Allowance(None)  # a user's script is a process of its own, and its fit is looked at
+    live._for_looks = live.Allowance(
+        None
+    )  # a user's script is a process of its own, and its fit is looked at
     training = program.build(np.random.default_rng(seed), **program.variants[variant])
     fit = dict(training.fit)
     callbacks = fit.pop("callbacks", ())

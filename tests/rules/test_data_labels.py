@@ -202,7 +202,7 @@ class TestImbalance:
 
     def test_inputs_that_do_not_tell_the_classes(self):
         """Answering the commonest class is the best there is."""
-        weak = {"signal": {"p": 0.01, "balanced": 0.68}}
+        weak = {"signal": {"p": 0.01, "balanced": 0.6}}
         assert verdict(self.rule, self.after(facts=weak)) is UNASSESSED
         assert verdict(self.rule, self.after(facts={"signal": None})) is UNASSESSED
 
@@ -212,7 +212,7 @@ class TestImbalance:
 
     def test_classes_of_a_few_examples_do_not_count(self):
         few = {**CLASSES, "class_counts": [500, 520, 4]}
-        assert verdict(self.rule, self.after(0.33, targets=few)) is SATISFACTORY
+        assert verdict(self.rule, self.after(0.33, targets=few)) is UNASSESSED
         assert verdict(self.rule, self.after(targets={**CLASSES, "class_counts": [1020, 4]})) is UNASSESSED
 
     def test_several_classes(self):

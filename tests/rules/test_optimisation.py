@@ -232,9 +232,19 @@ def test_long_steps_of_an_ordinary_rate_have_another_cause(info: dict[str, Any],
 
 def test_a_small_gradient_is_not_a_small_rate() -> None:
     """Deep sigmoids: tiny updates at an ordinary rate."""
-    finding = ask("P004", run(stuck(N, 2.36), ratio=4e-6, rate=0.05, cosine=0.3))
+    faint = run(stuck(N, 2.36), ratio=4e-6, rate=0.05, cosine=0.3)
+    finding = ask("P004", having(faint, series("update_ratio/head/kernel", 2e-3 * np.ones(N))))
     assert finding.verdict is Verdict.UNASSESSED
     assert "gradient itself" in finding.message
+
+
+def test_a_gradient_that_is_small_everywhere_is_that_of_a_small_loss() -> None:
+    """As under `loss_weights=[1e-5]`."""
+    weighted = stuck(N, 2.36) * 1e-5
+    facts = {"constant_prediction_loss": 2.3e-5, "initial_loss": float(weighted[0])}
+    finding = ask("P004", run(weighted, ratio=4e-6, rate=0.05, cosine=0.3, info=facts))
+    assert finding.verdict is Verdict.CONCERN
+    assert "`loss_weights`" in finding.remedies[0].action
 
 
 def test_a_warm_up_is_not_a_small_rate() -> None:

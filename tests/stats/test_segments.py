@@ -23,7 +23,9 @@ def test_total_and_in_order(values: list[float], repeats: int, most: int) -> Non
     found = segments(values * repeats, most)
     assert len(found) < most or found == ()
     assert all(
-        0 < a < b < len(values) * repeats for a, b in itertools.pairwise((*found, len(values) * repeats)) if a
+        0 < a < b <= len(values) * repeats
+        for a, b in itertools.pairwise((*found, len(values) * repeats))
+        if a
     )
     assert list(found) == sorted(set(found))
 

@@ -30,8 +30,12 @@ def loss_facts(model: keras.Model) -> list[dict[str, Any]]:
         given *= len(names)
     if all(loss is None for loss in given):
         return []
-    weighted = getattr(getattr(model, "_compile_loss", None), "_user_loss_weights", None) is not None
-    return [{**_loss_fact(loss), "weighted": weighted} for loss in given]
+    weights = getattr(getattr(model, "_compile_loss", None), "_user_loss_weights", None)
+    facts = [{**_loss_fact(loss), "weighted": weights is not None} for loss in given]
+    flat = tree.flatten(weights)
+    if len(facts) == len(flat) == 1 and isinstance(flat[0], int | float):
+        facts[0]["weight"] = float(flat[0])
+    return facts
 
 
 def contract_facts(
@@ -129,13 +133,15 @@ def constant_loss(losses: list[dict[str, Any]], batch: Batch, output_width: int 
     if len(losses) != 1 or len(arrays) != 1 or weights is not None:
         return None
     loss = losses[0]
-    if loss["own"] or loss.get("label_smoothing") or loss.get("weighted"):
+    weight = loss.get("weight", 1.0)
+    if loss["own"] or loss.get("label_smoothing") or (loss.get("weighted") and "weight" not in loss):
         return None
     if loss.get("reduction") not in ("sum_over_batch_size", "mean", "mean_with_sample_weight"):
         return None
     name = str(loss["name"])
     kind = target_kind(arrays[0], output_width) if "crossentropy" in name else TargetKind.CONTINUOUS
-    return constant_prediction_loss(name, arrays[0], kind)
+    found = constant_prediction_loss(name, arrays[0], kind)
+    return None if found is None else found * weight
 
 
 class _Layout:
@@ -161,8 +167,11 @@ class _Layout:
         half = np.arange(count // 2)
         ratio = self._own(np.tile(half, 2)) / (self._own(half) or np.nan)
         yield "double_ratio", ratio
-        pairs = [self._pair(*pair) for pair in self._pairs()]
+        chosen = self._pairs()
+        pairs = [self._pair(*pair) for pair in chosen]
         yield "pair_gap", _median([_gap(self._loss(*both), float(np.mean(alone))) for both, alone in pairs])
+        if self._alike:
+            yield "perfect_gap", _median([self._perfect(*pair) for pair in chosen])
         if self._alike and self._targets.shape != self._output.shape:
             gaps = [_gap(self._loss(*both), self._loss(*_aligned(*both))) for both, _ in pairs]
             yield "aligned_gap", _median(gaps)
@@ -187,6 +196,23 @@ class _Layout:
             for first in (0, 1)
         ]
         return (targets, output), alone
+
+    def _perfect(self, *pair: int) -> float:
+        """The loss of two examples whose answers are their targets, beside that of the same answers exchanged.
+
+        Above the loss that each has alone; in units of what the exchange costs.
+        """
+        rows = np.resize(pair, self._count)
+        own, other = (self._targets[np.resize(p, self._count)] for p in (pair, pair[::-1]))
+        right, wrong = (
+            self._loss(self._targets[rows], answers.reshape(self._output.shape).astype(self._output.dtype))
+            for answers in (own, other)
+        )
+        alone = [
+            self._loss(target, target.reshape(self._output.shape).astype(self._output.dtype))
+            for target in (np.repeat(self._targets[i : i + 1], self._count, axis=0) for i in pair)
+        ]
+        return (right - float(np.mean(alone))) / (abs(wrong - float(np.mean(alone))) or np.nan)
 
     def _own(self, rows: NDArray[Any]) -> float:
         return self._loss(self._targets[rows], self._output[rows])

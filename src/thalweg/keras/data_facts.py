@@ -194,7 +194,11 @@ def _duplicates(
         return None
     groups = repeated(inputs)
     twins = sum(len(group) for group in groups)
-    facts: dict[str, Any] = {"examples": twins / len(inputs[0]), "finest": finest(inputs)}
+    facts: dict[str, Any] = {
+        "examples": twins / len(inputs[0]),
+        "finest": finest(inputs, copies=twins - len(groups)),
+        "group": twins / len(groups) if groups else 1.0,
+    }
     if targets and _numeric(targets):
         rows = [array.reshape(len(array), -1) for array in targets]
         differ = sum(len(g) for g in groups if any((row[g] != row[g[:1]]).any() for row in rows))

@@ -13,6 +13,8 @@ from thalweg.stats.kolmogorov import kolmogorov
 
 FEWEST = 256
 """Under so many entries a test tells a trained tensor from a fresh one too rarely."""
+_FEWEST_UNMOVED = 32
+"""Beside a bias that is still exactly zero, which no training leaves it."""
 _FEWEST_UNBOUNDED = 4096
 """A normal distribution has no edge that a trained entry could lie beyond: its test needs more entries."""
 _MOST = 8192
@@ -45,7 +47,10 @@ def fresh(
         return None
     drawn = distribution(getattr(layer, f"{variable}_initializer", None), shape)
     flat = values.astype(np.float64).ravel()
-    if drawn is None or flat.size < (FEWEST if math.isfinite(drawn.high) else _FEWEST_UNBOUNDED):
+    fewest = FEWEST if drawn is not None and math.isfinite(drawn.high) else _FEWEST_UNBOUNDED
+    if _bias_unmoved(layer):
+        fewest = _FEWEST_UNMOVED
+    if drawn is None or flat.size < fewest:
         return None
     rounding = 4.0 * float(np.finfo(np.float32).eps) * max(abs(drawn.low), abs(drawn.high))
     beyond = (flat < drawn.low - rounding) | (flat > drawn.high + rounding) | ~np.isfinite(flat)
@@ -100,7 +105,18 @@ def _normal(mean: float, scale: float, cut: float) -> Distribution | None:
 
 
 def _bias_moved(layer: keras.Layer) -> bool:
+    bias = _zero_at_first(layer)
+    return bias is not None and bool(np.any(bias != 0.0))
+
+
+def _bias_unmoved(layer: keras.Layer) -> bool:
+    bias = _zero_at_first(layer)
+    return bias is not None and bias.size >= 4 and not np.any(bias != 0.0)
+
+
+def _zero_at_first(layer: keras.Layer) -> NDArray[Any] | None:
+    """The bias of a layer whose bias began at zero."""
     bias = getattr(layer, "bias", None)
     if bias is None or not isinstance(getattr(layer, "bias_initializer", None), keras.initializers.Zeros):
-        return False
-    return bool(np.any(np.asarray(keras.ops.convert_to_numpy(bias)) != 0.0))
+        return None
+    return np.asarray(keras.ops.convert_to_numpy(bias))

@@ -48,8 +48,11 @@ _SHARE = 0.25
 """Share of the budget for the live rules, and as much for the probe batch, the costly probes the rest."""
 _EPOCHS_COMPARED = 3
 """Epochs whose first batches are compared: a shuffled one comes back by chance once in as many as there are."""
-_for_looks = Allowance(0.2)
-"""The looks before the first step, of all fits of this process with a budget: a script may fit again and again."""
+_for_looks = Allowance(0.2, free=8)
+"""The looks before the first step, of all fits of this process with a budget: a script may fit again and again.
+
+Those of a cross-validation, or of a training in stages, are all looked at.
+"""
 _LIVE = tuple(rule for rule in RULES if rule.live)
 
 _running: "weakref.WeakSet[LiveRun]" = weakref.WeakSet()

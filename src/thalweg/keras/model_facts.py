@@ -13,6 +13,7 @@ from thalweg.keras.freshness import fresh
 from thalweg.keras.graph import layer_inputs
 from thalweg.keras.initial import fetch, initial_facts, sample
 from thalweg.keras.names import tensor_names, unique_names
+from thalweg.keras.output import output_facts
 from thalweg.keras.probe_batch import activation_name
 
 
@@ -34,9 +35,8 @@ def model_facts(model: keras.Model, begun: bool = False) -> dict[str, Any]:
         "parameters": _entries(model.weights),
         "trainable_parameters": _entries(model.trainable_variables),
     }
-    last = [layer for layer in layers.values() if not isinstance(layer, keras.Model)]
-    if last and isinstance(model, keras.Sequential) and hasattr(last[-1], "activation"):
-        facts["output_activation"] = activation_name(last[-1]) or "linear"
+    with suppress(Exception):  # a graph of a kind that nobody has seen
+        facts |= output_facts(model)
     if (shape := _output_shape(model)) is not None:
         facts["output_shape"] = shape
     names = tensor_names(model, model.trainable_variables)
@@ -113,7 +113,7 @@ def _layer_facts(name: str, layer: keras.Layer, inputs: list[str] | None) -> dic
     }
     if inputs is not None:
         facts["inputs"] = inputs
-    for key in ("rate", "momentum"):
+    for key in ("rate", "momentum", "stddev"):
         if isinstance(value := getattr(layer, key, None), int | float):
             facts[key] = float(value)
     regularizer = getattr(layer, "kernel_regularizer", None)

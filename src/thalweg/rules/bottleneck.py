@@ -7,7 +7,7 @@ from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.graph import DENSE, figures, graph, initial
 from thalweg.rules.objective import progress, rows
-from thalweg.rules.shortfall import shortfall
+from thalweg.rules.shortfall import Shortfall, shortfall
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Bottleneck(Rule):
                 evidence,
             )
         had = "`{layer}` had {units} " + ("unit" if units == 1 else "units")
-        short = shortfall(record)
+        short = shortfall(record, kernel=True) or _one_number(record, units)
         if short is not None and short.linear and _rebuilds(record):
             short = None
         if short is None:
@@ -117,6 +117,16 @@ class Bottleneck(Rule):
                 ),
             ),
         )
+
+
+def _one_number(record: Record, units: float) -> Shortfall | None:
+    """What was explained through a single number, where that is less than half."""
+    series = record.series.get("probe_explained_variance")
+    if units > 1.0 or series is None or not len(series) or not series.values[-1] < 0.5:
+        return None
+    found = Evidence(float(series.values[-1]), "fraction", threshold=0.5)
+    words = "the explained variance on the probe batch ended at {reached}"
+    return Shortfall(words, {"reached": found}, (series.name,))
 
 
 def _rebuilds(record: Record) -> bool:

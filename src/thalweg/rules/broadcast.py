@@ -28,16 +28,19 @@ class Broadcast(Rule):
     At the first weights the loss of two examples together is held against the mean of their two losses, and
     against that with the targets brought into the shape of the outputs. A concern needs all of these:
 
-    - outputs and targets of an example have the same number of entries in different shapes;
+    - outputs and targets of an example have the same number of entries;
     - the loss of two is more than `gap` from the mean of the two;
-    - and more than `gap` from what it is where the shapes agree: the same numbers, another loss.
+    - and, where their shapes differ, more than `gap` from what it is where they agree: the same numbers, another
+      loss. Or, whatever the shapes: answers that *are* the targets cost the two together more than each alone, by
+      `perfect` of what the exchanged answers cost or more. A function that reshapes one side only does that.
 
     Keras's own losses, and plain functions, bring the shapes together themselves. A loss that compares
-    examples on purpose (contrastive, ranking) does not change with the shape.
+    examples on purpose (contrastive, ranking, correlation) does not change with the shape, and has nothing to
+    say against perfect answers.
 
     ## Thresholds
 
-    `gap` = 0.01. Rates: docs/calibration.md.
+    `gap` = 0.01, `perfect` = 0.1. Rates: docs/calibration.md.
 
     ## Known limits
 
@@ -60,6 +63,8 @@ class Broadcast(Rule):
 
     gap: float = 0.01
     """Relative difference of two losses that should be one."""
+    perfect: float = 0.1
+    """Loss of two perfect answers together, in units of what exchanging them costs."""
 
     def assess(self, record: Record) -> Finding:
         """What was measured at the first weights."""
@@ -73,6 +78,24 @@ class Broadcast(Rule):
                 "The loss of two examples was the mean of their two losses, to {gap} of it.",
                 evidence,
             )
+        perfect = number(record, "contract", "perfect_gap")
+        outputs, targets = _shape(record, "outputs"), _shape(record, "targets")
+        if perfect >= self.perfect and not aligned > self.gap:
+            return self.finding(
+                Verdict.CONCERN,
+                "Answers equal to their targets cost two examples together more than each alone, by {perfect} of "
+                "what it costs to exchange the two answers: each output was held against both targets.",
+                {**evidence, "perfect": Evidence(perfect, "fraction", usual=0.0, threshold=self.perfect)},
+                remedies=(
+                    Remedy(
+                        "Bring both arguments of the loss into one shape before they are subtracted, or reshape "
+                        "neither.",
+                        "Shapes (n,) and (n, 1) make a table of n times n differences, whose mean is least for one "
+                        "answer to all.",
+                        code="y_true = keras.ops.reshape(y_true, keras.ops.shape(y_pred))",
+                    ),
+                ),
+            )
         if not aligned > self.gap:
             return self.finding(
                 Verdict.SATISFACTORY,
@@ -80,7 +103,6 @@ class Broadcast(Rule):
                 "compares examples.",
                 evidence,
             )
-        outputs, targets = _shape(record, "outputs"), _shape(record, "targets")
         return self.finding(
             Verdict.CONCERN,
             "Outputs of shape `{outputs}` met targets of shape `{targets}`: the loss of two examples was {gap} from "

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
+from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
-from thalweg.rules.objective import objective, progress
-from thalweg.rules.shortfall import learnable, shortfall
+from thalweg.rules.objective import GAIN, number, objective, progress
+from thalweg.rules.shortfall import Shortfall, learnable, shortfall
 from thalweg.rules.steps import CLIPPED, clipping, decay, plain, rate, rates, setting, steps
 from thalweg.stats import finite, spread
 
@@ -36,13 +36,13 @@ class RateTooLow(Rule):
       minimum, or labels without signal, have none of that;
     - *Steady*: from the middle to the last third the loss fell at least half as much as from the first to the
       middle;
-    - *Far*: the run ended short of a linear model or of a constant prediction, or at the pace of the run
-      `times` as many steps would not have brought the loss to half of a constant prediction's (or of its
-      start).
+    - *Far*: the run ended short of a linear model or of a constant prediction, or no epoch's loss was 2 % under the
+      first one's, or at the pace of the run `times` as many steps would not have brought the loss to half of a
+      constant prediction's.
 
     Left to others: a schedule that came down (P005) or is still warming up, a gradient that was clipped
-    (P006), a gradient that was small itself (with SGD: under `gradient` of the parameters' norm; see G002),
-    targets that nothing foretells (D008).
+    (P006), targets that nothing foretells (D008). Where the gradient was small itself (with SGD: under `gradient` of
+    the parameters' norm), it is left to G002 if some layer's was not; else what scales the loss is asked about first.
 
     ## Thresholds
 
@@ -108,7 +108,7 @@ class RateTooLow(Rule):
                 f"Not assessed: the typical update was {{ratio}} of its parameters, but {other}.", evidence
             )
         steady, times = self._pace(record)
-        short, made = shortfall(record), progress(record)
+        short, made = shortfall(record, kernel=True) or _standing(record), progress(record)
         beyond = short is not None and short.linear
         if not beyond and ((short is None and made.fell is None) or not np.isfinite(made.constant)):
             return self.unassessed(
@@ -144,6 +144,7 @@ class RateTooLow(Rule):
             evidence,
             series=("loss", "learning_rate", "gradient_cosine", *(short.series if short else ())),
             remedies=(
+                *([_SCALE] if self._faint(record, went.typical, used) else []),
                 Remedy(
                     f"Multiply the learning rate by {factor:,.0f}.",
                     "The typical update is then about a thousandth of its parameters.",
@@ -171,9 +172,18 @@ class RateTooLow(Rule):
         clip = clipping(record)
         if clip is not None and clip.factor > CLIPPED and plain(record) is not False:
             return "its gradient was clipped (see P006)"
-        if plain(record) and used > 0.0 and typical / used < self.gradient:
-            return "so was the gradient itself (see G002)"
+        if self._faint(record, typical, used) and self._largest(record) / used >= self.gradient:
+            return "so was the gradient itself, in some layers and not in others (see G002)"
         return None if learnable(record) else "nothing foretold the targets from the inputs (see D008)"
+
+    def _faint(self, record: Record, typical: float, used: float) -> bool:
+        """Whether the gradient was small itself, and the rate of SGD is not to blame for the size of its steps."""
+        return bool(plain(record) and used > 0.0 and typical / used < self.gradient)
+
+    def _largest(self, record: Record) -> float:
+        """The typical update of the kernel whose updates were the largest beside it."""
+        each = [series for name, series in record.each("update_ratio").items() if not name.endswith("bias")]
+        return max((spread(series.values).location for series in each if len(series)), default=np.nan)
 
     def _pace(self, record: Record) -> tuple[bool, float]:
         """Whether the loss did not slow down, and how many times the run's length the way left would take."""
@@ -191,3 +201,22 @@ class RateTooLow(Rule):
         if left > 0.0 and not fell > 0.0:
             return bool(steady), np.inf
         return bool(steady), float(left / (1.5 * fell)) if left > 0.0 else 0.0
+
+
+def _standing(record: Record) -> Shortfall | None:
+    """Epochs whose losses, each over all examples, lay no further than rounding under the first one's."""
+    logged, constant = record.series.get("epoch_loss"), number(record, "constant_prediction_loss")
+    if logged is None or len(logged) < 5 or not np.isfinite(logged.values).all():
+        return None
+    first, last = float(logged.values[0]), float(logged.values[-1])
+    if np.min(logged.values) < first - GAIN * abs(first) or last < 0.5 * constant:
+        return None
+    found = {"last": Evidence(last, "loss", usual=first, threshold=first - GAIN * abs(first))}
+    return Shortfall("the epochs' losses went from {last__usual} to {last}", found, ("epoch_loss",))
+
+
+_SCALE = Remedy(
+    "Look at what makes the loss so small a number: `loss_weights`, targets in large units, a mean over too much.",
+    "The gradient is as small as the loss that it comes from, and with SGD so are the steps.",
+    Safety.MANUAL,
+)

@@ -39,7 +39,8 @@ def over_depth(
     }
     series = tuple(f"gradient_norm/{name}" for name in names)
     did = f"{'grew' if grows else 'shrank'} by a factor of {{factor}} per layer toward the input"
-    if not (surely > factor and whole > total):
+    deep = surely > 1.0 and whole > 10.0 * total
+    if not ((surely > factor and whole > total) or deep):
         return rule.finding(
             Verdict.SATISFACTORY,
             "Over {count} kernels the gradient changed by a factor of {factor} per layer from the "

@@ -34,14 +34,17 @@ class Diverging(Rule):
     - above the lowest level reached (the lowest median of any w losses before) by `lost` of the fall from
       start to that level, and by four robust standard deviations of the losses there.
 
+    Or, when the run is over: the epoch of the lowest training loss lay in its first half, the median epoch after it
+    had lost `worse` of the gain, and none of the later ones came back to it.
+
     While the run goes on, and always in the second case, the loss must also not be falling over these w
     losses (one-sided p-value of its trend above 0.01, its last quarter within 10 % of the highest): a
     catapult or a warm-up that comes down again is no divergence.
 
     ## Thresholds
 
-    `excess` = 0.5, `lost` = 0.5. Healthy synthetic runs of seven shapes, a catapult of 200 steps among them:
-    no alarm on 320 finished runs of each (0 to 1.2 %), and none on 140 runs that were asked every 128 steps,
+    `excess` = 0.5, `lost` = 0.5, `worse` = 0.1. Healthy synthetic runs of seven shapes, a catapult of 200 steps among
+    them: no alarm on 320 finished runs of each (0 to 1.2 %), and none on 140 runs that were asked every 128 steps,
     10,920 looks (`benchmarks/error_rates.py`).
 
     On 110 runs of 22 healthy Keras programs, on three backends: no alarm (0 to 3 %, `benchmarks/programs.py`).
@@ -72,6 +75,8 @@ class Diverging(Rule):
     """Rise above the starting loss, as a share of it."""
     lost: float = 0.5
     """Share of the gain that was lost again."""
+    worse: float = 0.1
+    """The same of the epochs' losses, each over all examples, since the best one in the first half of a run."""
 
     def assess(self, record: Record) -> Finding:
         """Where the last losses lie between the start, the lowest level and beyond."""
@@ -127,6 +132,8 @@ class Diverging(Rule):
                 "gained since {start}."
             )
             return self._concern(template, evidence, series.name, steps, values, limit, word)
+        if over and (worse := self._worse(record)) is not None:
+            return worse
         if not np.isfinite(start):
             start = lowest.location
         return self.finding(
@@ -138,6 +145,30 @@ class Diverging(Rule):
                 "level": Evidence(level, series.unit, usual=start),
             },
         )
+
+    def _worse(self, record: Record) -> Finding | None:
+        """A training loss that left its best epoch in the first half of the run behind, and stayed away."""
+        series = record.series.get("epoch_loss")
+        if series is None or len(series) < 8 or not np.isfinite(series.values).all():
+            return None
+        values = series.values
+        best = int(np.argmin(values))
+        lowest = float(values[best])
+        limit = lowest + self.worse * (float(values[0]) - lowest)
+        after = values[best + 1 :]
+        if len(after) < len(values) // 2 or not float(np.median(after)) > limit > lowest:
+            return None
+        # The least of the later epochs is further from the best one than they are from each other; and the fall
+        # to that one was no such noise.
+        scatter = spread(after).scale
+        if not np.min(after[len(after) // 2 :]) - lowest > scatter or not values[0] - lowest > 8.0 * scatter:
+            return None
+        evidence = {
+            "level": Evidence(float(np.median(after)), series.unit, usual=lowest, threshold=limit),
+            "best": Evidence(best + 1, "epoch"),
+        }
+        template = "The training loss was lowest, {level__usual}, in epoch {best}, and {level} after it."
+        return self._concern(template, evidence, series.name, series.steps, values, limit, unit(record))
 
     def _concern(
         self,

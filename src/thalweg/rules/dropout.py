@@ -73,6 +73,8 @@ class Dropout(Rule):
         }
         if not rows(record, "layers"):
             return self.unassessed("Not assessed: the layers are not known.")
+        if not rates and (noisy := self._noise(record)) is not None:
+            return noisy
         if not rates:
             return self.finding(Verdict.SATISFACTORY, "No layer of the model drops units out.")
         layer = max(rates, key=lambda name: rates[name])
@@ -90,7 +92,7 @@ class Dropout(Rule):
         felt = rates[layer] >= self.rate and training > self.ratio * inference
         if not (felt or rates[layer] >= self.strong):
             return self.finding(Verdict.SATISFACTORY, f"{template}.", evidence, series=series)
-        harm = shortfall(record)
+        harm = shortfall(record, kernel=True)
         if harm is None:
             return self.finding(
                 Verdict.SATISFACTORY,
@@ -113,6 +115,42 @@ class Dropout(Rule):
                     "Lower the dropout rate, or leave the layer out until the network overfits.",
                     "Dropout trades fit for generalisation, and there was no fit to trade.",
                     code="keras.layers.Dropout(0.2)",
+                ),
+            ),
+        )
+
+    def _noise(self, record: Record) -> Finding | None:
+        """Gaussian noise beside which the loss of the same examples is another, before the first step already."""
+        noise = {
+            str(row.get("name")): float(row["stddev"])
+            for row in rows(record, "layers")
+            if row.get("class") == "GaussianNoise" and isinstance(row.get("stddev"), int | float)
+        }
+        training, inference = (record.series.get(name) for name in ("probe_training_loss", "probe_loss"))
+        if not noise or training is None or inference is None or not (len(training) and len(inference)):
+            return None
+        layer = max(noise, key=lambda name: noise[name])
+        began, quiet = float(training.values[0]), float(inference.values[0])
+        harm = shortfall(record, kernel=True)
+        if harm is None or not began > self.ratio * quiet or not learnable(record):
+            return None
+        return self.finding(
+            Verdict.CONCERN,
+            "The noise of `{layer}` had a standard deviation of {noise}; with it the first loss on the probe batch "
+            f"was {{began}}, without {{began__usual}}. {harm.words[:1].upper()}{harm.words[1:]}.",
+            {
+                "layer": Evidence(layer),
+                "noise": Evidence(noise[layer], "activation"),
+                "began": Evidence(began, "loss", usual=quiet, threshold=self.ratio * quiet),
+                **harm.evidence,
+            },
+            series=("probe_training_loss", "probe_loss", *harm.series),
+            layer=layer,
+            remedies=(
+                Remedy(
+                    "Lower the standard deviation of the noise to a tenth of that of what it is added to.",
+                    "Noise above the signal is what the network is asked to fit.",
+                    code="keras.layers.GaussianNoise(0.1)",
                 ),
             ),
         )

@@ -48,7 +48,8 @@ class FrozenFresh(Rule):
     ## Known limits
 
     Random features meant as such and not named so are accused before the first step. Kernels of fewer than 256
-    entries, and those of other than uniform and normal initializers, are not tested.
+    entries (32 beside a bias that is exactly zero), and those of other than uniform and normal initializers, are
+    not tested.
 
     ## What to do
 

@@ -51,6 +51,8 @@ class Head:
     loss: str
     from_logits: bool | None
     activation: str | None
+    scores: str | None
+    """The activation of what a softmax that is a layer of its own is given."""
     units: int | None
     target: Mapping[str, Any]
     contract: Mapping[str, Any]
@@ -82,10 +84,12 @@ def head(record: Record) -> Head | None:
     if not isinstance(name, str):
         return None
     contract, activation = fact(record, "contract"), fact(record, "model", "output_activation")
+    scores = fact(record, "model", "score_activation")
     return Head(
         name,
         from_logits if isinstance(from_logits, bool) else None,
         activation if isinstance(activation, str) else None,
+        scores if isinstance(scores, str) else None,
         units(record),
         targets[0] if targets else {},
         contract if isinstance(contract, Mapping) else {},

@@ -1,5 +1,6 @@
 """M002: softmax or an exponential as a hidden layer's activation."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.graph import AFFINE, NOISE, NORMALISING, RESHAPING, Graph, graph
 from thalweg.rules.objective import progress
+from thalweg.rules.samples import last
 from thalweg.rules.shortfall import Shortfall, shortfall
 
 _PASSED = RESHAPING | NOISE | NORMALISING
@@ -34,16 +36,17 @@ class HiddenSoftmax(Rule):
     convolutional layer (reshaping, dropout and normalisation in between are looked through). A softmax
     whose output is multiplied with something, as in attention and gating, is none of these. A concern needs
     also that the run fell short (no better than a constant prediction, behind a linear model, or not finite), or
-    that the layer's activations went beyond `size`.
+    that the layer's activations went beyond `size`, or, for a softmax that is not the narrowest of the layers, that
+    accuracy or explained variance on the probe batch ended under `enough`.
 
     ## Thresholds
 
-    `size` = 1e6. Rates: docs/calibration.md.
+    `size` = 1e6, `enough` = 0.95. Rates: docs/calibration.md.
 
     ## Known limits
 
     Models whose graph is not known are not assessed. A softmax meant as a soft choice between codes or topics
-    is no concern where the run learns; where it does not, it is named first and may be innocent.
+    is no concern where it is the narrowest layer and the run learns; else it is named first and may be innocent.
 
     ## What to do
 
@@ -61,6 +64,8 @@ class HiddenSoftmax(Rule):
 
     size: float = 1e6
     """Activations beyond this are exploding."""
+    enough: float = 0.95
+    """Accuracy or explained variance above which a softmax within was no hindrance."""
 
     def assess(self, record: Record) -> Finding:
         """The hidden layers of that kind, then what became of the run."""
@@ -77,7 +82,15 @@ class HiddenSoftmax(Rule):
         name = found[0]
         activation = str(known.activation(name))
         evidence = {"layer": Evidence(name), "activation": Evidence(activation)}
-        harm = self._exploding(record, found) or shortfall(record)
+        harm = self._exploding(record, found) or shortfall(record, kernel=True)
+        reached = max(
+            np.nan_to_num(last(record, name)) for name in ("probe_accuracy", "probe_explained_variance")
+        )
+        narrow = _narrowest(known, name)
+        if harm is None and activation == "softmax" and 0.0 < reached < self.enough and not narrow:
+            return self._softmax(
+                name, {**evidence, "reached": Evidence(reached, "fraction", threshold=self.enough)}
+            )
         if harm is None:
             if progress(record).adequate:
                 return self.finding(
@@ -97,13 +110,17 @@ class HiddenSoftmax(Rule):
             {**evidence, **harm.evidence},
             series=harm.series,
             layer=name,
-            remedies=(
-                Remedy(
-                    f"Replace the activation of `{name}` by `relu`.",
-                    f"With `{activation}`, {_WORDS[activation]}, which starves or floods the layers above.",
-                    code='activation="relu"',
-                ),
-            ),
+            remedies=(_remedy(name, activation),),
+        )
+
+    def _softmax(self, name: str, evidence: Mapping[str, Evidence]) -> Finding:
+        return self.finding(
+            Verdict.CONCERN,
+            "The hidden layer `{layer}` had `{activation}` for its activation: its units share a sum of {one}, and "
+            "what one of them gains the others lose. The run ended at {reached} on the probe batch.",
+            {**evidence, "one": Evidence(1, "activation")},
+            layer=name,
+            remedies=(_remedy(name, "softmax"),),
         )
 
     def _exploding(self, record: Record, names: list[str]) -> Shortfall | None:
@@ -116,6 +133,25 @@ class HiddenSoftmax(Rule):
                 spread = Evidence(largest, "activation", threshold=self.size)
                 return Shortfall("its values spread over {spread}", {"spread": spread}, (series.name,))
         return None
+
+
+def _remedy(name: str, activation: str) -> Remedy:
+    return Remedy(
+        f"Replace the activation of `{name}` by `relu`.",
+        f"With `{activation}`, {_WORDS[activation]}, which starves or floods the layers above.",
+        code='activation="relu"',
+    )
+
+
+def _narrowest(known: Graph, name: str) -> bool:
+    """Whether a layer is the narrowest of several: a code of shares, as a mixture or a topic model has."""
+    widths = [
+        units
+        for n in known.layers
+        if known.kind(n) in AFFINE and isinstance(units := known.layers[n].get("units"), int)
+    ]
+    own = known.layers[name].get("units")
+    return isinstance(own, int) and len(widths) > 2 and own <= min(widths)
 
 
 def _feeds(known: Graph, name: str) -> bool:

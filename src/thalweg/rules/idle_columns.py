@@ -9,6 +9,7 @@ import numpy as np
 from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
+from thalweg.rules.initial_loss import badly_begun
 from thalweg.rules.objective import progress, rows
 from thalweg.rules.samples import head_is_frozen, name_of, shown, takes_any_scale, value
 from thalweg.rules.shortfall import failure, learnable
@@ -35,7 +36,8 @@ class IdleColumns(Rule):
       step, unless adequate progress shows that the sample was not the whole.
     - A constant column of `huge` times the median column's standard deviation and of 10 or more, or a share of
       `copies` or more of the columns that vary being duplicates: a concern only beside a run that fell short
-      (its loss not finite, no better than a constant prediction's or a linear model's, diverged or oscillated).
+      (its loss not finite, no better than a constant prediction's or a linear model's, diverged or oscillated), or
+      one that did not make up for a first loss far too high (`O007`).
 
     Constant columns as such are harmless (the rim of an image), and so are some duplicates.
 
@@ -89,7 +91,7 @@ class IdleColumns(Rule):
                 Verdict.SATISFACTORY, "Of {columns} columns {constant} were constant.", evidence
             )
         template, held, remedies = symptom
-        failed = failure(record)
+        failed = failure(record) or badly_begun(record)
         if failed is None or not learnable(record):
             if progress(record).adequate and failed is None:
                 return self.finding(

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.objective import epochs, fact, number
-from thalweg.rules.samples import class_shares, last
+from thalweg.rules.samples import class_shares, last, validation_shares
 
 _KNOWING = ("auc", "precision", "recall", "f1", "f_1", "fbeta", "balanced", "true_pos", "false_", "true_neg")
 """Metrics of people who know that accuracy hides the rarer classes."""
@@ -31,19 +32,20 @@ class Imbalance(Rule):
 
     All of these:
 
-    - the commonest class of the sample has `ratio` times the examples of the rarest one that has ten or more;
+    - the commonest class of the sample has `ratio` times the examples of others, which have ten together or more;
     - neither class weights nor sample weights were given, and no metric that tells the classes apart (AUC,
       precision, recall) was compiled;
     - after 3 epochs or more the mean recall over the classes was, on the probe batch, no more than a tenth of
-      the way from chance (1 / classes) to 1;
+      the way from what the other classes alone give (one of two: a half) to 1;
     - the inputs tell the classes: a kernel ridge regression in which all classes weigh the same,
-      cross-validated, has a mean recall at least half of the way from chance to 1.
+      cross-validated, has a mean recall at least `told` of that way; or the validation examples are of the rare
+      classes in `met` or more, and three times as often as those of training.
 
     Without the last, answering the commonest class may be the best there is.
 
     ## Thresholds
 
-    `ratio` = 4, `ignored` = 0.1, `told` = 0.5. Rates: docs/calibration.md.
+    `ratio` = 4, `ignored` = 0.1, `told` = 0.3, `met` = 0.3. Rates: docs/calibration.md.
 
     ## Known limits
 
@@ -69,7 +71,9 @@ class Imbalance(Rule):
     """Examples of the commonest class over those of the rarest."""
     ignored: float = 0.1
     """How far from chance to 1 the mean recall of a network lies that ignores them."""
-    told: float = 0.5
+    met: float = 0.3
+    """Share of the validation examples in the rare classes which shows that they matter, and three times theirs."""
+    told: float = 0.3
     """How far from chance to 1 that of a simple method lies which shows that they can be told."""
 
     def assess(self, record: Record) -> Finding:
@@ -77,16 +81,25 @@ class Imbalance(Rule):
         shares, examples = class_shares(record), number(record, "data", "examples")
         if shares is None or not examples >= 1.0:
             return self.unassessed("Not assessed: the targets are no classes whose examples were counted.")
-        counted = shares[shares * examples >= 10.0]
-        if len(counted) < 2:
-            return self.unassessed("Not assessed: the sample has ten examples of one class only.")
-        common, rare = float(np.max(counted)), float(np.min(counted))
+        common = float(np.max(shares))
+        rarer = (shares > 0.0) & (shares * self.ratio <= common)
+        counted = shares[rarer] if np.any(rarer) else shares[shares > 0.0]
+        if not float(counted.sum()) * examples >= 10.0 or np.count_nonzero(shares) < 2:
+            return self.unassessed(
+                "Not assessed: the sample has fewer than ten examples of the rarer classes."
+            )
+        rare = float(counted.sum()) / len(counted)
         evidence = {
             "common": Evidence(common, "fraction", usual=1.0 / len(shares), threshold=self.ratio * rare),
             "rare": Evidence(rare, "fraction"),
         }
         template = "The commonest class had {common} of the examples and the rarest {rare}"
-        if common < self.ratio * rare:
+        if len(counted) > 1 and np.any(rarer):
+            evidence["rarer"] = Evidence(len(counted), "classes")
+            template = (
+                "The commonest class had {common} of the examples and each of {rarer} had {rare} on average"
+            )
+        if not np.any(rarer):
             return self.finding(Verdict.SATISFACTORY, f"{template}.", evidence)
         if fact(record, "fit", "class_weight") is True or fact(record, "data", "weighted") is True:
             return self.finding(Verdict.SATISFACTORY, f"{template}, and they were weighted.", evidence)
@@ -98,19 +111,23 @@ class Imbalance(Rule):
             return self.unassessed(
                 "Not assessed: the record does not say how well the rarer classes were told."
             )
-        line = chance + self.ignored * (1.0 - chance)
-        evidence["recall"] = Evidence(recall, "fraction", usual=chance, threshold=line)
+        # What a network has that tells the classes which are not rare, and no others.
+        base = max(chance, 1.0 - len(counted) / np.count_nonzero(shares))
+        line = base + self.ignored * (1.0 - base)
+        evidence["recall"] = Evidence(recall, "fraction", usual=base, threshold=line)
         template += "; the mean recall over the classes ended at {recall}"
         if recall > line:
             return self.finding(
-                Verdict.SATISFACTORY, f"{template}, where chance has {{recall__usual}}.", evidence
+                Verdict.SATISFACTORY,
+                f"{template}, where the commoner classes alone give {{recall__usual}}.",
+                evidence,
             )
-        least = chance + self.told * (1.0 - chance)
+        least = base + self.told * (1.0 - base)
         told = number(record, "data", "signal", "balanced")
         metrics = str(fact(record, "metrics")).lower() + str(fact(record, "metrics_expected")).lower()
         reason = (
             "the inputs are not shown to tell the classes"
-            if not told >= least
+            if not told >= least and not self._met(record, rarer)
             else "the run was too short"
             if epochs(record) < 3
             else "a metric was compiled that sees it"
@@ -119,16 +136,31 @@ class Imbalance(Rule):
         )
         if reason is not None:
             return self.unassessed(f"Not assessed: {template[0].lower()}{template[1:]}; {reason}.", evidence)
-        evidence["told"] = Evidence(told, "fraction", usual=chance, threshold=least)
         names = ("balanced_accuracy", "predicted_classes")
+        if told >= least:
+            evidence["told"] = Evidence(told, "fraction", usual=chance, threshold=least)
+            words = "where a simple method that weighs the classes has {told}"
+        else:
+            seen = validation_shares(record)
+            assert seen is not None
+            evidence["met"] = Evidence(
+                float(seen[rarer].sum()), "fraction", usual=float(shares[rarer].sum()), threshold=self.met
+            )
+            words = "and of the validation examples {met} are of the rarer classes"
         return self.finding(
             Verdict.CONCERN,
-            f"{template}, as by chance ({{recall__usual}}), where a simple method that weighs the classes "
-            f"has {{told}}.",
+            f"{template}, as without them ({{recall__usual}}), {words}.",
             evidence,
             series=tuple(name for name in names if name in record.series),
             remedies=_REMEDIES,
         )
+
+    def _met(self, record: Record, rarer: NDArray[np.bool_]) -> bool:
+        """Whether the classes that are rare in training are common in validation."""
+        shares, seen = class_shares(record), validation_shares(record)
+        if shares is None or seen is None or len(seen) != len(shares):
+            return False
+        return float(seen[rarer].sum()) >= max(self.met, 3.0 * float(shares[rarer].sum()))
 
 
 _REMEDIES = (

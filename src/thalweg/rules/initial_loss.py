@@ -10,7 +10,7 @@ from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.head import BINARY, CATEGORICAL, REGRESSION, Head, head
 from thalweg.rules.objective import number
-from thalweg.rules.shortfall import learnable, shortfall
+from thalweg.rules.shortfall import Shortfall, learnable, shortfall
 
 _SCALE = Remedy(
     "Scale the inputs, and the targets of a regression, to mean 0 and standard deviation 1.",
@@ -139,3 +139,8 @@ def _guess(end: Head | None) -> float:
     if end is None or end.loss not in CATEGORICAL | BINARY:
         return 0.0
     return math.log(max(end.units or 2, 2)) if end.loss in CATEGORICAL else math.log(2.0)
+
+
+def badly_begun(record: Record) -> Shortfall | None:
+    """What a run fell short of whose first loss was far too high; None where it was not, or was made up for."""
+    return shortfall(record) if InitialLoss().check(record).verdict is Verdict.CONCERN else None

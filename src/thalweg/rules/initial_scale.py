@@ -9,11 +9,11 @@ import numpy as np
 from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
-from thalweg.rules.graph import NORMALISING, figures
+from thalweg.rules.graph import NORMALISING, figures, initial
 from thalweg.rules.head import head
 from thalweg.rules.objective import progress, rows
-from thalweg.rules.samples import value
-from thalweg.rules.shortfall import shortfall
+from thalweg.rules.samples import last, value
+from thalweg.rules.shortfall import Shortfall, shortfall
 
 _FITTED = ("Glorot", "He", "Lecun", "Orthogonal", "Zeros", "Identity")
 """Initializers whose scale follows the layer's size (or that have none)."""
@@ -45,13 +45,17 @@ class InitialScale(Rule):
       `total` or less than its inverse, where no normalisation layer restores the scale;
     - the run fell short: its loss did not come below a constant prediction's, or it stayed behind a linear model.
 
+    Or: the weights of a hidden kernel above the first lean to one side (their mean is over `lean` of their root mean
+    square), so that it multiplies what its inputs have in common by over `sums`, and the run fell short or
+    explained less than `enough`.
+
     Or, whatever the initializers: before the first step the outputs of a last layer without activation went more
     than `total` times as far as both inputs and targets, and the run fell short. Or: an activation was not finite
     before the first step, on inputs that were.
 
     ## Thresholds
 
-    `gain` = 10, `total` = 100. Rates: docs/calibration.md.
+    `gain` = 10, `total` = 100, `lean` = 0.5, `sums` = 3, `enough` = 0.9. Rates: docs/calibration.md.
 
     ## Known limits
 
@@ -75,6 +79,12 @@ class InitialScale(Rule):
 
     gain: float = 10.0
     """How many times too large or too small one kernel may be."""
+    lean: float = 0.5
+    """Mean of a kernel over its root mean square beyond which all its units sum with one sign."""
+    sums: float = 3.0
+    """By how much such a kernel multiplies what its inputs have in common."""
+    enough: float = 0.9
+    """Accuracy or explained variance above which nothing is missed."""
     total: float = 100.0
     """How much all kernels together may multiply the signal, or the whole network what it is given."""
 
@@ -97,6 +107,8 @@ class InitialScale(Rule):
             "gain": Evidence(gains[worst], "1", usual=1.0, threshold=self.gain),
             "count": Evidence(len(gains), "kernels"),
         }
+        if (leaning := self._leaning(record, gains)) is not None:
+            return leaning
         one = bool(judged) and abs(math.log(gains[worst])) > math.log(self.gain)
         free = not any(str(row.get("class")) in NORMALISING for row in rows(record, "layers"))
         together = free and abs(math.log(whole)) > math.log(self.total)
@@ -125,6 +137,37 @@ class InitialScale(Rule):
             Verdict.CONCERN,
             f"{template}; {short.words}.",
             {**evidence, **short.evidence},
+            series=short.series,
+            layer=worst,
+            remedies=_remedies(record, worst),
+        )
+
+    def _leaning(self, record: Record, gains: Mapping[str, float]) -> Finding | None:
+        """Hidden kernels of one sign: the units sum up what their inputs have in common, and nothing else."""
+        found = {}
+        for name in list(gains)[1:]:
+            facts = figures(initial(record, f"{name}/kernel"), "mean", "spread", "fan_in", "units")
+            if facts is None:
+                continue
+            mean, spread, fan_in, units = facts
+            leans = abs(mean) / math.hypot(mean, spread)
+            if leans > self.lean and abs(mean) * fan_in > self.sums and fan_in * units >= 64.0:
+                found[name] = (leans, abs(mean) * fan_in)
+        short = shortfall(record, kernel=True) or _behind(record, self.enough)
+        if not found or short is None:
+            return None
+        worst = max(found, key=lambda name: found[name][1])
+        leans, sums = found[worst]
+        return self.finding(
+            Verdict.CONCERN,
+            "The first weights of `{layer}` leaned to one side (their mean was {lean} of their root mean square): it "
+            f"multiplied what its inputs have in common by {{sums}}; {short.words}.",
+            {
+                "layer": Evidence(worst),
+                "lean": Evidence(leans, "fraction", usual=0.0, threshold=self.lean),
+                "sums": Evidence(sums, "1", usual=0.0, threshold=self.sums),
+                **short.evidence,
+            },
             series=short.series,
             layer=worst,
             remedies=_remedies(record, worst),
@@ -172,6 +215,16 @@ class InitialScale(Rule):
                     remedies=_remedies(record, name),
                 )
         return None
+
+
+def _behind(record: Record, enough: float) -> Shortfall | None:
+    """What the run ended at on the probe batch, where that leaves something to learn."""
+    for name, words in (("probe_accuracy", "accuracy"), ("probe_explained_variance", "explained variance")):
+        reached = last(record, name)
+        if reached < enough:
+            found = {"reached": Evidence(reached, "fraction", threshold=enough)}
+            return Shortfall(f"the {words} on the probe batch ended at {{reached}}", found, (name,))
+    return None
 
 
 def _gains(record: Record) -> dict[str, float]:

@@ -9,6 +9,7 @@ import numpy as np
 from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
+from thalweg.rules.initial_loss import badly_begun
 from thalweg.rules.objective import progress, rows
 from thalweg.rules.samples import head_is_frozen, name_of, takes_any_scale, value
 from thalweg.rules.shortfall import Shortfall, failure, learnable
@@ -41,6 +42,7 @@ class InputScale(Rule):
     - the run fell short: its loss was not finite at the end, no better than a constant prediction's, the
       network did worse on the probe batch than a linear model on standardised inputs, or the loss diverged or
       oscillated;
+    - the first loss was far above a constant prediction's, and the run did not make up for it (`O007`);
     - nine tenths of the first layer's units ended dead or saturated, and adequate progress is not shown.
 
     A model that begins with a layer that takes inputs of any scale (`Normalization`, `Rescaling`, `Embedding`,
@@ -155,7 +157,7 @@ class InputScale(Rule):
         return None
 
     def _suffered(self, record: Record) -> Shortfall | None:
-        if (failed := failure(record)) is not None:
+        if (failed := failure(record) or badly_begun(record)) is not None:
             return failed
         if progress(record).adequate:
             return None

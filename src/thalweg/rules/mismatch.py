@@ -64,6 +64,7 @@ class Mismatch(Rule):
     - a categorical cross-entropy (not the sparse one) over a single unit;
     - one unit and a loss of distance (squared, absolute, Huber, ...) on at least `classes` classes numbered
       from 0 or 1, all of them whole, of which the program asks the accuracy: it means classes;
+    - a unit for each class, and a loss of distance that holds all of them against the number of the class;
     - accuracy as the metric of one such unit whose targets are not whole numbers;
     - a logarithmic or Poisson loss of targets under zero, to which they are all one or a gain without end; or a
       percentage error of targets on both sides of zero, where the smallest count for all: 1 % of the targets or
@@ -119,6 +120,15 @@ class Mismatch(Rule):
         whole = end.target.get("whole")
         if not isinstance(whole, bool):
             return self.unassessed("Not assessed: whether the targets are whole numbers is not known.")
+        if end.loss in REGRESSION and end.units is not None and end.units > 1:
+            numbered, shape = self._numbered(end), end.target.get("shape")
+            if numbered is not None and shape in ([], [1]) and end.units >= float(str(numbered.value)):
+                return self.finding(
+                    Verdict.CONCERN,
+                    "The loss `{loss}` held each of {units} units against the number of the class, one of {classes}.",
+                    {**evidence, "classes": numbered, "units": Evidence(end.units, "units")},
+                    remedies=(_CLASSES,),
+                )
         if end.loss in REGRESSION and end.units == 1 and _accuracy(record):
             if (numbered := self._numbered(end)) is not None:
                 return self.finding(

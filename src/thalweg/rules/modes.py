@@ -43,8 +43,8 @@ class Modes(Rule):
 
     ## Thresholds
 
-    `ratio` = 2, `share` = 0.5, `stale` = 0.75 (at Keras's momentum of 0.99 a run of 28 steps), `lag` = 1.5. Rates:
-    docs/calibration.md.
+    `ratio` = 2, `share` = 0.5, `stale` = 0.75 (at Keras's momentum of 0.99 a run of 28 steps), `lag` = 1.5,
+    `few` = 4. Rates: docs/calibration.md.
 
     ## Known limits
 
@@ -67,6 +67,8 @@ class Modes(Rule):
 
     ratio: float = 2.0
     """Loss in inference over loss in training mode."""
+    few: float = 4.0
+    """Examples of a batch whose statistics are noise."""
     share: float = 0.5
     """Share of the constant prediction's loss under which the network has learned."""
     stale: float = 0.75
@@ -96,6 +98,17 @@ class Modes(Rule):
         lags = held > self.stale
         if lags:  # no accident of one look: it is what the averages do
             inference, training = inference[-1:], training[-1:]
+        size = number(record, "fit", "batch_size")
+        if normalised and 1.0 <= size <= self.few and (harm := shortfall(record, kernel=True)) is not None:
+            evidence["size"] = Evidence(int(size), "examples", threshold=self.few)
+            return self.finding(
+                Verdict.CONCERN,
+                f"`{{layer}}` normalised over batches of {{size}} examples; {harm.words}.",
+                {**evidence, "layer": Evidence(str(normalised[0].get("name"))), **harm.evidence},
+                series=(*series, *harm.series),
+                layer=str(normalised[0].get("name")),
+                remedies=(_NORMALISED[1], _NORMALISED[2]),
+            )
         parted = inference / (self.lag if lags else self.ratio) > np.maximum(training, 0.0)
         if not np.all(parted):
             return self.finding(

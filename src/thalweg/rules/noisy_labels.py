@@ -36,6 +36,9 @@ class NoisyLabels(Rule):
 
     The share is `noise` or more, and one of:
 
+    - contradicted outright: of examples whose inputs occur two or three times, `outright` or more have another
+      label than their equal, more than independent answers to an open question would give;
+
     - learned by heart: the training accuracy ended above what it leaves (1 - share / 2), and the validation data
       confirm it: their accuracy fell from its best by `fall` and three standard errors; or, where equal inputs
       contradict one another, it was at no time above 1 - share by more than `slack`;
@@ -50,8 +53,8 @@ class NoisyLabels(Rule):
 
     ## Thresholds
 
-    `noise` = 0.1, `fall` = 0.1, `slack` = 0.05, `apart` = 0.15, `alike` = 0.65, `mixed` = 0.2. Rates:
-    docs/calibration.md.
+    `noise` = 0.1, `outright` = 0.25, `fall` = 0.1, `slack` = 0.05, `apart` = 0.15, `alike` = 0.65, `mixed` = 0.2.
+    Rates: docs/calibration.md.
 
     ## Known limits
 
@@ -78,6 +81,8 @@ class NoisyLabels(Rule):
 
     noise: float = 0.1
     """Least share of wrong labels."""
+    outright: float = 0.25
+    """Share of pairs of equal inputs with different labels that needs no further sign."""
     fall: float = 0.1
     """Fall of the validation accuracy from its best."""
     slack: float = 0.05
@@ -102,6 +107,18 @@ class NoisyLabels(Rule):
         evidence = {"share": Evidence(share, "fraction", threshold=self.noise)}
         if share < self.noise:
             return self.finding(Verdict.SATISFACTORY, f"{where}.", evidence)
+        group = number(record, "data", "duplicates", "group")
+        if certain is not None and share >= self.outright and group < 4.0:
+            return self.finding(
+                Verdict.CONCERN,
+                f"{where}, in groups of {{group}} equal examples.",
+                {
+                    "share": Evidence(share, "fraction", threshold=self.outright),
+                    "group": Evidence(group, "examples", threshold=4),
+                },
+                series=shown(record, "validation_accuracy", "epoch_accuracy"),
+                remedies=(_AGREE, _RELABEL),
+            )
         training, validation = _training_accuracy(record), record.series.get("validation_accuracy")
         if not np.isfinite(training) or validation is None or len(validation) < 3:
             return self.unassessed(
@@ -192,6 +209,12 @@ def _training_accuracy(record: Record) -> float:
     return probe if np.isfinite(probe) else last(record, "epoch_accuracy")
 
 
+_AGREE = Remedy(
+    "Give equal inputs one label: that of most of them, or leave out those that disagree.",
+    "Of two answers to one question at least one is wrong, and the network is asked for both.",
+    Safety.MANUAL,
+    code="_, first, group = np.unique(x, axis=0, return_index=True, return_inverse=True)",
+)
 _STOP = Remedy(
     "Stop before the wrong labels are learned.",
     "What is common is learned first: the best validation is the one before them.",

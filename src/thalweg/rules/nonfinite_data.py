@@ -8,7 +8,7 @@ import numpy as np
 from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
-from thalweg.rules.objective import epochs, fact, rows
+from thalweg.rules.objective import epochs, fact, progress, rows
 from thalweg.rules.samples import name_of, shown, value
 
 _PLACES = (
@@ -35,8 +35,9 @@ class NonFiniteData(Rule):
     ## How it is decided
 
     Every value of the data is looked at, where they are arrays; else the sample. One that is not finite is a
-    concern before the first step. A run that trained for an epoch or more with a finite loss throughout
-    is satisfactory: its model or its loss knows what to do with them. Targets that are not finite are not
+    concern before the first step. A run that trained for an epoch or more in which all losses,
+    gradients and validation losses were finite, and the loss fell, is satisfactory: its model or its loss knows
+    what to do with them. Targets that are not finite are not
     judged before where the loss is the user's own, which may mask them.
 
     ## Thresholds
@@ -76,11 +77,15 @@ class NonFiniteData(Rule):
             )
         template = f"Of {{looked}} examples {{count}} held NaN or infinity in {where} `{{name}}`"
         template += ", the first of them at index {first}." if "first" in evidence else "."
-        validation = where.startswith("validation")
-        names = shown(record, *(("validation_loss",) if validation else ("loss", "epoch_loss")))
+        names = shown(record, "loss", "epoch_loss", "validation_loss")
         losses = [record.series[name].values for name in names]
-        if losses and epochs(record) and all(np.isfinite(values).all() for values in losses):
-            return self.finding(Verdict.SATISFACTORY, f"{template} The loss stayed finite.", evidence)
+        gradients = record.series.get("nonfinite_gradients")
+        unharmed = gradients is None or not np.any(gradients.values > 0.0)
+        finite = unharmed and all(np.isfinite(values).all() for values in losses)
+        if losses and epochs(record) and finite and progress(record).fell is not False:
+            return self.finding(
+                Verdict.SATISFACTORY, f"{template} The losses stayed finite, and the gradients.", evidence
+            )
         masked = where.endswith("target") and any(row.get("own") is True for row in rows(record, "losses"))
         if masked and not losses:
             return self.unassessed(

@@ -31,6 +31,13 @@ _SOFTMAX = Remedy(
 )
 
 
+_SCORES = Remedy(
+    "Leave the activation of the layer before the softmax off.",
+    "The softmax turns scores of either sign into probabilities, with a gradient everywhere.",
+    code="keras.layers.Dense(units)",
+)
+
+
 @dataclass(frozen=True)
 class OutputRange(Rule):
     """The last activation cannot express the targets.
@@ -55,7 +62,8 @@ class OutputRange(Rule):
     - a regression (squared, absolute, Huber, log-cosh, percentage or logarithmic error) whose targets leave
       the activation's range: their 1 % or 99 % quantile lies outside by more than `margin` of the distance
       between the two, so that a few outliers do not count;
-    - ReLU in front of a cross-entropy: it gives no negative score, and where it is zero no gradient.
+    - ReLU in front of a cross-entropy, or of the softmax before it: it gives no negative score, and where it is
+      zero no gradient.
 
     ## Thresholds
 
@@ -63,7 +71,7 @@ class OutputRange(Rule):
 
     ## Known limits
 
-    The last activation is known where the last layer carries it; one output only, and Keras's own losses.
+    The last activation is known of models that are graphs of layers; one output only, and Keras's own losses.
 
     ## What to do
 
@@ -102,13 +110,15 @@ class OutputRange(Rule):
                 {"units": Evidence(1, "units", threshold=2), "answer": Evidence(1, "target")},
                 remedies=(_SIGMOID,) if single else (_LINEAR,),
             )
-        if end.activation in ("relu", "relu6") and end.loss in CATEGORICAL | BINARY:
+        cut = end.scores if end.activation == "softmax" else end.activation
+        if cut in ("relu", "relu6") and end.loss in CATEGORICAL | BINARY:
+            before = "the softmax" if end.activation == "softmax" else "the loss `{loss}`"
             return self.finding(
                 Verdict.CONCERN,
-                "The last layer's `{activation}` stood before the loss `{loss}`: it gave no negative score, and "
+                f"The last layer's `{{activation}}` stood before {before}: it gave no negative score, and "
                 "no gradient where it was zero.",
-                {"activation": Evidence(end.activation), "loss": Evidence(end.loss)},
-                remedies=(_SIGMOID if end.loss in BINARY else _SOFTMAX,),
+                {"activation": Evidence(cut), "loss": Evidence(end.loss)},
+                remedies=(_SCORES if end.scores else _SIGMOID if end.loss in BINARY else _SOFTMAX,),
             )
         return self._sums(end) or self._range(end)
 

@@ -9,8 +9,8 @@ import numpy as np
 from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
-from thalweg.rules.objective import rows
-from thalweg.rules.shortfall import failure, learnable
+from thalweg.rules.objective import number, rows
+from thalweg.rules.shortfall import Shortfall, failure, learnable
 from thalweg.rules.steps import HOT, OPPOSED, few, plain, rate, setting, steps
 
 
@@ -38,7 +38,8 @@ class RateTooHigh(Rule):
       (mean cosine under `cosine` with 99 % confidence, autocorrelation included), which is what jumping from
       one side of the valley to the other looks like.
     - *Failure*: the last loss was not finite, the run ended short of a linear model or of a constant
-      prediction, or the loss diverged (`L002`) or oscillated (`L003`).
+      prediction, or the loss diverged (`L002`) or oscillated (`L003`); or, after steps above `ratio`, it took `lost`
+      of the epochs (two or more) to come under a constant prediction's loss.
 
     Left to others: a negative rate (P007); batches of four examples or fewer (P008), unless the rate is
     extreme; steps made long by inputs or targets of root mean square above `scale`, or by kernels drawn
@@ -48,8 +49,8 @@ class RateTooHigh(Rule):
 
     ## Thresholds
 
-    `ratio` = 0.25, `cosine` = -0.25, `scale` = 10, `extreme` = 1. None is an alarm without a run that failed.
-    Rates: docs/calibration.md.
+    `ratio` = 0.25, `cosine` = -0.25, `scale` = 10, `lost` = 0.25, `extreme` = 1. None is an alarm
+    without a run that failed. Rates: docs/calibration.md.
 
     ## Known limits
 
@@ -78,6 +79,8 @@ class RateTooHigh(Rule):
     """Largest mean cosine of successive gradients that jump from side to side."""
     scale: float = 10.0
     """Size of inputs, targets or initial kernels that makes long steps of an ordinary rate."""
+    lost: float = 0.25
+    """Share of the epochs until the loss came back under a constant prediction's."""
     extreme: float = 1.0
     """A rate of SGD that is too high in most data."""
 
@@ -109,7 +112,7 @@ class RateTooHigh(Rule):
             if long
             else ("Successive gradients pointed against each other (mean cosine {cosine})")
         )
-        failed = failure(record)
+        failed = failure(record) or (self._lost(record) if long else None)
         if failed is None:
             return self.finding(Verdict.SATISFACTORY, f"{how}, and the run did not fail by it.", evidence)
         if (other := self._other(record, typical)) is not None:
@@ -147,6 +150,23 @@ class RateTooHigh(Rule):
                 ),
             ),
         )
+
+    def _lost(self, record: Record) -> Shortfall | None:
+        """The first epochs, where it took many to come back under a constant prediction's loss."""
+        logged, penalty = record.series.get("epoch_loss"), record.series.get("penalty")
+        constant = number(record, "constant_prediction_loss")
+        if logged is None or len(logged) < 4 or not np.isfinite(constant):
+            return None
+        if penalty is not None and np.any(penalty.values > 0.1 * constant):
+            return None
+        above = logged.values >= constant
+        lost = len(above) if np.all(above) else int(np.argmin(above))
+        if lost == len(above) or lost < max(2.0, self.lost * len(above)):
+            return None  # a loss that never came back may hold more than the error of the prediction
+        epochs = Evidence(lost, "epochs", threshold=self.lost * len(above))
+        level = Evidence(constant, "loss")
+        words = "it took the loss {lost} to come back under the {constant} of a constant prediction"
+        return Shortfall(words, {"lost": epochs, "constant": level}, ("epoch_loss",))
 
     def _other(self, record: Record, typical: float) -> str | None:
         """What else makes long steps in this run, while its rate is not extreme; None where nothing does."""

@@ -8,6 +8,7 @@ from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.objective import number, rows
+from thalweg.rules.samples import last
 from thalweg.rules.shortfall import Shortfall, learnable, shortfall
 from thalweg.stats import spread, trend
 
@@ -57,11 +58,14 @@ class Penalty(Rule):
     - a layer's activities were penalised, and their root mean square ended under `shrunk` of what it was.
 
     Beside such a cause it is enough of a shortfall that a regression that no longer fell explains less than a
-    linear model by `errors` standard errors.
+    linear model by `errors` standard errors; or that the penalty ended above the loss of the data, accuracy or
+    explained variance under `enough`, and the validation loss not above the training loss by more than a factor of
+    `apart`: less of it costs no generalisation.
 
     ## Thresholds
 
-    `ratio` = 1, `decayed` = 1, `shrunk` = 0.5, `errors` = 3. Rates: docs/calibration.md.
+    `ratio` = 1, `decayed` = 1, `shrunk` = 0.5, `enough` = 0.8, `apart` = 1.1, `errors` = 3. Rates:
+    docs/calibration.md.
 
     ## Known limits
 
@@ -89,6 +93,10 @@ class Penalty(Rule):
     """Total decay, as an exponent, that counts."""
     shrunk: float = 0.5
     """Share of their first norm that parameters or activities kept."""
+    enough: float = 0.8
+    """Accuracy or explained variance above which a penalty above the loss of the data is no harm."""
+    apart: float = 1.1
+    """Validation loss over training loss beyond which less penalty is not what is missing."""
     errors: float = 3.0
     """Standard errors by which a regression is behind a linear model."""
 
@@ -101,7 +109,7 @@ class Penalty(Rule):
                 "No penalty on the weights and no weight decay outweighed the loss of the data.",
             )
         template, evidence, series, remedy = found
-        harm = shortfall(record) or self._behind(record)
+        harm = shortfall(record, kernel=True) or self._behind(record) or self._costly(record)
         if harm is None:
             return self.finding(
                 Verdict.SATISFACTORY,
@@ -179,6 +187,25 @@ class Penalty(Rule):
                     "of {size__usual} to {size}"
                 )
                 return words, evidence, (mean.name, scatter.name), _ACTIVITY
+        return None
+
+    def _costly(self, record: Record) -> Shortfall | None:
+        """A fit that is poor, in training as in validation, while the penalty costs more than the data."""
+        penalty, loss = record.series.get("penalty"), record.series.get("recomputed_loss")
+        if penalty is None or loss is None or not (len(penalty) and len(loss)):
+            return None
+        seen, trained = last(record, "validation_loss"), last(record, "epoch_loss")
+        if not penalty.values[-1] > loss.values[-1] or seen > self.apart * trained:
+            return None
+        for name, words in (
+            ("probe_accuracy", "accuracy"),
+            ("probe_explained_variance", "explained variance"),
+        ):
+            if (reached := last(record, name)) < self.enough:
+                found = Evidence(reached, "fraction", threshold=self.enough)
+                return Shortfall(
+                    f"the {words} on the probe batch ended at {{reached}}", {"reached": found}, (name,)
+                )
         return None
 
     def _behind(self, record: Record) -> Shortfall | None:

@@ -9,7 +9,7 @@ from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.objective import number, objective, progress, rows, unit
-from thalweg.rules.shortfall import shortfall
+from thalweg.rules.shortfall import learnable, shortfall
 from thalweg.rules.steps import Decay, decay, optimizer, steps
 from thalweg.stats import finite, mean, spread
 
@@ -113,14 +113,16 @@ class ScheduleEnded(Rule):
                 evidence,
             )
         falling = self._falling(record, found)
-        far = self._far(record)
-        if falling is None or far is None:
+        short = shortfall(record, kernel=True) if learnable(record) else None
+        short = short if short is not None and short.linear else None  # else the loss itself tells
+        far = short is not None or self._far(record)
+        if short is None and (falling is None or far is None):
             return self.unassessed(
                 f"Not assessed: {came[0].lower()}{came[1:]}, but how the loss fell until then could not be "
                 "told.",
                 evidence,
             )
-        if not (falling and far):
+        if short is None and not (falling and far):
             return self.finding(
                 Verdict.SATISFACTORY,
                 f"{came}, and the loss had {'come far' if falling else 'levelled off'} by then.",
@@ -131,9 +133,9 @@ class ScheduleEnded(Rule):
         evidence["loss"] = Evidence(made.final, "loss", usual=made.start)
         return self.finding(
             Verdict.CONCERN,
-            f"{came}, with {{spent}} of what the peak throughout the run would have given, before the loss "
-            "had "
-            "levelled off; it went from {loss__usual} to {loss}.",
+            f"{came}, with {{spent}} of what the peak throughout the run would have given"
+            + (", before the loss had levelled off; it" if falling else "; the loss")
+            + " went from {loss__usual} to {loss}.",
             evidence,
             series=("learning_rate", "loss"),
             step=found.step,
@@ -163,8 +165,6 @@ class ScheduleEnded(Rule):
         return bool(late >= self.share * whole and late > 4.0 * error)
 
     def _far(self, record: Record) -> bool | None:
-        if shortfall(record) is not None:
-            return True
         made = progress(record)
         if not np.isfinite(made.final):
             return None

@@ -17,7 +17,8 @@ from thalweg.stats import trend
 class Shortfall:
     """What a run did not reach: a clause for a message, and the evidence and series that it rests on.
 
-    `linear`: it was a linear model, which a run that was merely short does not reach either.
+    `linear`: it was a simple method (a linear model, a kernel ridge regression), which a run that was merely short
+    does not reach either.
     """
 
     words: str
@@ -26,8 +27,11 @@ class Shortfall:
     linear: bool = False
 
 
-def shortfall(record: Record) -> Shortfall | None:
-    """Where a run ended short of a finite loss, a linear model or a constant prediction; None where none is shown.
+def shortfall(record: Record, *, kernel: bool = False) -> Shortfall | None:
+    """Where a run ended short of a finite loss, a simple method or a constant prediction; None where none is shown.
+
+    The simple method is a linear model; asked for, also a kernel ridge regression, which a small network that was
+    well trained need not reach.
 
     A loss above that of a constant prediction is no shortfall where the outputs on the probe batch follow
     their targets: it then holds more than the error of the prediction (a penalty).
@@ -35,8 +39,8 @@ def shortfall(record: Record) -> Shortfall | None:
     made = progress(record)
     if made.count and made.adequate is False and not np.isfinite(made.final):
         return Shortfall("the last loss was {loss}", {"loss": Evidence(made.final, "loss")}, ("loss",))
-    if (linear := _below_linear(record)) is not None:
-        return linear
+    if (simple := _below_linear(record) or (_below_kernel(record) if kernel else None)) is not None:
+        return simple
     if made.adequate is not False or _follows(record):
         return None
     evidence = {"loss": Evidence(made.final, "loss", usual=made.start)}
@@ -114,6 +118,29 @@ def _below_linear(record: Record) -> Shortfall | None:
             ("probe_explained_variance",),
             linear=True,
         )
+    return None
+
+
+def _below_kernel(record: Record) -> Shortfall | None:
+    """Less accuracy, or explained variance, than a kernel ridge regression has on examples that it did not see."""
+    if fact(record, "fit", "class_weight") is True or fact(record, "data", "weighted") is True:
+        return None
+    simple = number(record, "data", "signal", "score")
+    for name, words in (("probe_accuracy", "accuracy"), ("probe_explained_variance", "explained variance")):
+        reached = _last(record, name)
+        if not (np.isfinite(reached) and 0.0 < simple <= 1.0):
+            continue
+        if name == "probe_accuracy":
+            examples = max(number(record, "watch", "probe_examples"), 1.0)
+            sample = min(max(number(record, "data", "examples"), 1.0), 512.0)
+            error = np.sqrt(simple * (1.0 - simple) * (1.0 / examples + 1.0 / sample))
+            line = simple - max(3.0 * float(error), 0.05)
+        else:
+            line = simple - max(0.5 * (1.0 - simple), 0.05)
+        if reached < line:
+            found = Evidence(reached, "fraction", usual=simple, threshold=line)
+            sentence = f"the {words} on the probe batch ended at {{reached}}, where a kernel method has "
+            return Shortfall(sentence + "{reached__usual}", {"reached": found}, (name,), linear=True)
     return None
 
 

@@ -93,7 +93,7 @@ class SortedBatches(Rule):
             return self._classes(record, single, alike, evidence)
         if alike < self.neighbours:
             return self.finding(Verdict.SATISFACTORY, "Successive targets correlated by {alike}.", evidence)
-        short = self._forgot(record) or shortfall(record)
+        short = self._forgot(record) or shortfall(record, kernel=True)
         if short is None or not learnable(record):
             return self.unassessed(
                 "Not assessed: successive targets correlated by {alike}, and nothing shows that the "
@@ -131,6 +131,7 @@ class SortedBatches(Rule):
         if single < line:
             return self.finding(Verdict.SATISFACTORY, f"{template}.", evidence)
         reached, simple = last(record, "probe_accuracy"), number(record, "data", "linear", "accuracy")
+        simple = float(np.fmax(simple, number(record, "data", "signal", "score")))
         forgot = self._forgot(record)
         if forgot is not None:
             return self.finding(

@@ -48,10 +48,12 @@ class Unfinished(Rule):
     of the last third is what annealing does, more epochs at that rate would not repeat it, and the question
     is left unassessed.
 
-    A run of fewer than `epochs` epochs is judged by its losses per step, and only where all is plain: the
-    fall over the last third is `plain` of the gain or more (a straight line has a third of it there), the
-    loss ended above half of a constant prediction's (of its start where that is not known), and each
-    validation was below the one before.
+    A run of fewer than `epochs` epochs, or of fewer than 256 steps and eight epochs, is judged by its losses per
+    step, and only where all is plain: the fall over the last third is `plain` of the gain or more (a straight
+    line has a third of it there), the loss ended above half of a constant prediction's (of its start where that
+    is not known), and each validation was below the one before. Five to seven epochs suffice where training
+    and validation losses both fell from each to the next, in the last by half of their mean fall or more, and the end
+    was as far.
 
     ## Thresholds
 
@@ -65,7 +67,7 @@ class Unfinished(Rule):
 
     ## Known limits
 
-    Too few values (8 of a log of epochs, 256 steps) are not assessed. A slow fall hidden in noise is missed:
+    Too few values (8 of a log of epochs, 96 steps) are not assessed. A slow fall hidden in noise is missed:
     the answer "levelled off" is about this record, not about the minimum.
 
     ## What to do
@@ -96,12 +98,13 @@ class Unfinished(Rule):
     def assess(self, record: Record) -> Finding:
         """The trend of the last third, beside the gain of the whole run."""
         known, series = epochs(record), self._series(record)
-        brief = 0 < known < self.epochs
+        fewer = 0 < known < self.epochs
+        brief = fewer or (series.name == "loss" and len(series) < _MANY)
         few = self.unassessed(
             "Not assessed: it takes {epochs__threshold} epochs to tell, and there were {epochs}.",
             {"epochs": Evidence(known, "epochs", threshold=self.epochs)},
         )
-        if brief and series.name != "loss":
+        if fewer and series.name != "loss":
             return few
         finite = np.isfinite(series.values)
         steps, values = series.steps[finite], series.values[finite]
@@ -110,7 +113,7 @@ class Unfinished(Rule):
         if len(values) < fewest or not finite[-1]:
             return (
                 few
-                if brief
+                if fewer
                 else self.unassessed(
                     f"Not assessed: it takes {{values__threshold}} finite values of {name} up to the end, "
                     "and "
@@ -122,7 +125,7 @@ class Unfinished(Rule):
         if made.fell is False:
             return (
                 few
-                if brief
+                if fewer
                 else self.unassessed(
                     "Not assessed: the training loss never fell, so there is no fall to finish."
                 )
@@ -143,7 +146,7 @@ class Unfinished(Rule):
         share = (self.plain if brief else self.share) * 3.0 * third / n
         least = share * gain
         far = end > 0.5 * (made.constant if np.isfinite(made.constant) else made.start)
-        if brief and not (falls and fall >= least > 0.0 and far):
+        if fewer and not (falls and fall >= least > 0.0 and far):
             return few
         word = unit(record)
         start = Evidence(int(steps[-third]), word)
@@ -186,6 +189,8 @@ class Unfinished(Rule):
                 },
                 series=(series.name,),
             )
+        if not (falls and fall >= least > 0.0) and (plainly := self._plainly(record, far)) is not None:
+            return plainly
         if not (falls and fall >= least > 0.0):
             return self.unassessed(
                 f"Not assessed: from {word} {{start}} on {name} may have fallen by up to {{most}}, too "
@@ -216,6 +221,12 @@ class Unfinished(Rule):
         )
         shown: tuple[str, ...] = (series.name, "learning_rate")
         validation = record.series.get("validation_loss")
+        if brief and not far:
+            return self.unassessed(
+                f"Not assessed: {name} was still falling, and had come so far, to {{level}}, that few steps do not "
+                "tell.",
+                {"level": level},
+            )
         if validation is not None and len(validation) and series is not validation:
             if not _falls_along(validation.values, brief):
                 return self.unassessed(
@@ -233,28 +244,63 @@ class Unfinished(Rule):
             evidence,
             series=shown,
             step=int(steps[-1]),
-            remedies=(
-                Remedy(
-                    "Train for half as many epochs again, or until the validation loss has stopped falling "
-                    "(`EarlyStopping`).",
-                    "The loss had not levelled off.",
-                ),
-                Remedy(
-                    "Try a learning rate three times higher.",
-                    "The same distance is then covered in fewer steps, if the loss stays stable.",
-                ),
-            ),
+            remedies=_LONGER,
+        )
+
+    def _plainly(self, record: Record, far: bool) -> Finding | None:
+        """A few epochs each of which was better than the one before, in training and validation, and no less so."""
+        logged, seen = (record.series.get(name) for name in ("epoch_loss", "validation_loss"))
+        if logged is None or seen is None or not far or not self.epochs <= min(len(logged), len(seen)) < 8:
+            return None
+        for values in (logged.values, seen.values):
+            falls = -np.diff(values)
+            if not np.all(falls > 0.0) or falls[-1] < 0.5 * float(np.mean(falls)):
+                return None
+        if _annealed(record) is not None:
+            return None
+        last = float(-np.diff(seen.values)[-1])
+        mean = float(-np.mean(np.diff(seen.values)))
+        return self.finding(
+            Verdict.CONCERN,
+            "The losses of training and validation fell from each of {epochs} epochs to the next, the validation "
+            "loss by {fall} in the last, where {fall__usual} was the mean, and stood at {level}.",
+            {
+                "epochs": Evidence(len(seen), "epochs"),
+                "fall": Evidence(last, seen.unit, usual=mean, threshold=0.5 * mean),
+                "level": Evidence(float(seen.values[-1]), seen.unit),
+            },
+            series=("validation_loss", "epoch_loss"),
+            step=int(seen.steps[-1]),
+            remedies=_LONGER,
         )
 
     def _series(self, record: Record) -> Series:
         """The loss to fit: validation where there is enough of it, else training."""
         found = [record.series[n] for n in ("validation_loss", "loss", "epoch_loss") if n in record.series]
-        enough = (s for s in found if np.sum(np.isfinite(s.values)) >= _fewest(s))
-        return next(enough, next(s for s in found if len(s)))
+        counts = {s.name: int(np.sum(np.isfinite(s.values))) for s in found}
+        many = (s for s in found if counts[s.name] >= (_MANY if s.name == "loss" else _fewest(s)))
+        enough = (s for s in found if counts[s.name] >= _fewest(s))
+        return next(many, next(enough, next(s for s in found if len(s))))
+
+
+_LONGER = (
+    Remedy(
+        "Train for half as many epochs again, or until the validation loss has stopped falling "
+        "(`EarlyStopping`).",
+        "The loss had not levelled off.",
+    ),
+    Remedy(
+        "Try a learning rate three times higher.",
+        "The same distance is then covered in fewer steps, if the loss stays stable.",
+    ),
+)
+
+_MANY = 256
+"""Losses of steps that tell a fall by themselves."""
 
 
 def _fewest(series: Series) -> int:
-    return 256 if series.name == "loss" else 8
+    return 96 if series.name == "loss" else 8
 
 
 def _falls_along(values: NDArray[np.float64], brief: bool) -> bool:

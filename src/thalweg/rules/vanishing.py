@@ -42,7 +42,8 @@ class VanishingGradients(Rule):
     line through its logarithm over depth. Both of these:
 
     - the gradient shrinks by `factor` per layer or more, with two standard errors of the line to spare, and
-      by `total` over the whole depth;
+      by `total` over the whole depth; or by ten times `total`, however slowly, the line falling with two standard
+      errors to spare;
     - the run fell short: the loss was shown not to have fallen by 2 %, or not below a constant prediction's
       (`L001`, `B001`), or the probe batch is told worse than a linear model tells it.
 

@@ -61,9 +61,12 @@ def repeated(rows: Arrays) -> list[list[int]]:
     return list(groups.values())
 
 
-def finest(rows: Arrays) -> float:
-    """The largest share of different values in one column: near one where a column is continuous."""
-    n = len(rows[0])
+def finest(rows: Arrays, copies: int = 0) -> float:
+    """The largest share of different values in one column: near one where a column is continuous.
+
+    Of the rows `copies` repeat others, and bring no values of their own.
+    """
+    n = len(rows[0]) - copies
     shares = [
         len(np.unique(column)) / n
         for array in rows
