@@ -344,7 +344,12 @@ class LiveRun:
         self.event(Event(self._step, "epoch", {"epoch": epoch}))
         self._compare_epochs()
         self._measure_probe(model, epoch, False)
-        self._look_live()
+        if epoch == fit.get("epochs"):
+            self._for_rules.timed(
+                self._check_live
+            )  # what went wrong is said while the run goes on, if ever so late
+        else:
+            self._look_live()
 
     def _compare_epochs(self) -> None:
         """Whether every epoch begins with the same batch."""

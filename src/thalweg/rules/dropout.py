@@ -1,4 +1,4 @@
-"""R002: dropout too strong."""
+"""R002: dropout, noise or augmentation too strong."""
 
 from dataclasses import dataclass
 
@@ -14,11 +14,11 @@ from thalweg.rules.shortfall import learnable, shortfall
 
 @dataclass(frozen=True)
 class Dropout(Rule):
-    """Dropout too strong.
+    """Dropout or noise too strong.
 
     ## What it asks
 
-    Did dropout leave too little of the network to learn with?
+    Did dropout, noise or augmentation inside the model leave too little to learn from?
 
     ## Why it matters
 
@@ -27,21 +27,25 @@ class Dropout(Rule):
 
     ## How it is decided
 
-    A concern needs both of these:
+    A concern needs that the run ended short of a constant prediction or of a simple method (L001, B001), on targets
+    of which nothing says that they cannot be learned (D008), and one of these:
 
     - a layer with a dropout rate of at least `strong`; or one of at least `rate`, and a loss on the probe batch
       in training mode above `ratio` times that in inference mode, at the last look;
-    - the run ended short of a constant prediction or of a linear model (L001, B001), on targets of which
-      nothing says that they cannot be learned (D008).
+    - a layer of Gaussian noise, and a loss in training mode above `ratio` times that in inference mode before the
+      first step;
+    - a layer that augments at random (`RandomRotation`, ...), and a loss in training mode above `harmful` times that
+      in inference mode at the last look.
 
     ## Thresholds
 
-    `rate` = 0.5, `strong` = 0.8, `ratio` = 1.1. Rates: docs/calibration.md. A training loss above the
-    validation loss is the ordinary sign of dropout at work, and alone never an alarm.
+    `rate` = 0.5, `strong` = 0.8, `ratio` = 1.1, `harmful` = 1.5. Rates: docs/calibration.md. A training loss above
+    the validation loss is the ordinary sign of dropout at work, and alone never an alarm.
 
     ## Known limits
 
-    Several modest rates in a row are not added up. A network that dropout merely slows is not named.
+    Several modest rates in a row are not added up. A network that dropout merely slows is not named. Augmentation
+    in the pipeline is not seen.
 
     ## What to do
 
@@ -53,7 +57,7 @@ class Dropout(Rule):
     """
 
     code = "R002"
-    title = "Dropout too strong"
+    title = "Dropout or noise too strong"
     family = Family.REGULARISATION
     needs = (("loss", "epoch_loss"),)
 
@@ -63,9 +67,11 @@ class Dropout(Rule):
     """Rate that hardly ever helps."""
     ratio: float = 1.1
     """Training-mode loss over inference-mode loss."""
+    harmful: float = 1.5
+    """The same of augmentation within the model."""
 
     def assess(self, record: Record) -> Finding:
-        """The largest rate, what it does to the loss, and where the run ended."""
+        """The largest rate, what it does to the loss, and where the run ended; without dropout, other noise."""
         rates = {
             str(row.get("name")): float(row["rate"])
             for row in rows(record, "layers")
@@ -73,7 +79,7 @@ class Dropout(Rule):
         }
         if not rows(record, "layers"):
             return self.unassessed("Not assessed: the layers are not known.")
-        if not rates and (noisy := self._noise(record)) is not None:
+        if not rates and (noisy := self._noise(record) or self._augmentation(record)) is not None:
             return noisy
         if not rates:
             return self.finding(Verdict.SATISFACTORY, "No layer of the model drops units out.")
@@ -115,6 +121,36 @@ class Dropout(Rule):
                     "Lower the dropout rate, or leave the layer out until the network overfits.",
                     "Dropout trades fit for generalisation, and there was no fit to trade.",
                     code="keras.layers.Dropout(0.2)",
+                ),
+            ),
+        )
+
+    def _augmentation(self, record: Record) -> Finding | None:
+        """Augmentation within the model that costs more than the examples, in a run that fell short."""
+        names = [
+            str(r.get("name")) for r in rows(record, "layers") if str(r.get("class")).startswith("Random")
+        ]
+        training, inference = last(record, "probe_training_loss"), last(record, "probe_loss")
+        if not names or not training > self.harmful * inference > 0.0:
+            return None
+        harm = shortfall(record, kernel=True)
+        if harm is None or not learnable(record):
+            return None
+        return self.finding(
+            Verdict.CONCERN,
+            "With the augmentation of `{layer}` the loss on the probe batch ended at {training}, without "
+            f"{{training__usual}}. {harm.words[:1].upper()}{harm.words[1:]}.",
+            {
+                "layer": Evidence(names[0]),
+                "training": Evidence(training, "loss", usual=inference, threshold=self.harmful * inference),
+                **harm.evidence,
+            },
+            series=("probe_training_loss", "probe_loss", *harm.series),
+            layer=names[0],
+            remedies=(
+                Remedy(
+                    "Weaken the augmentation, or leave it out until the network overfits.",
+                    "What it changes beyond recognition cannot be learned from.",
                 ),
             ),
         )

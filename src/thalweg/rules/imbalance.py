@@ -65,7 +65,7 @@ class Imbalance(Rule):
     code = "D010"
     title = "Class imbalance ignored"
     family = Family.DATA
-    needs = (("balanced_accuracy", "predicted_classes"),)
+    before = True
 
     ratio: float = 4.0
     """Examples of the commonest class over those of the rarest."""
@@ -109,7 +109,8 @@ class Imbalance(Rule):
             recall = chance  # the same answer for all
         if not 0.0 <= recall <= 1.0:
             return self.unassessed(
-                "Not assessed: the record does not say how well the rarer classes were told."
+                f"Not assessed: {template[0].lower()}{template[1:]}; how well the rarer ones were told is not known.",
+                evidence,
             )
         # What a network has that tells the classes which are not rare, and no others.
         base = max(chance, 1.0 - len(counted) / np.count_nonzero(shares))

@@ -9,7 +9,7 @@ from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.head import BINARY, CATEGORICAL, REGRESSION, Head, head
-from thalweg.rules.objective import number
+from thalweg.rules.objective import number, objective
 from thalweg.rules.shortfall import Shortfall, learnable, shortfall
 
 _SCALE = Remedy(
@@ -81,7 +81,7 @@ class InitialLoss(Rule):
     code = "O007"
     title = "Loss began far above a constant prediction's"
     family = Family.OUTPUT
-    needs = (("loss", "epoch_loss"),)
+    before = True
 
     times: float = 3.0
     """How many times a constant prediction's the first loss may be, or its root for a squared error."""
@@ -108,6 +108,12 @@ class InitialLoss(Rule):
                 "Before the first step the loss was {first}, where a constant prediction has {first__usual}.",
                 evidence,
                 series=("probe_loss", "loss"),
+            )
+        if objective(record) is None:
+            return self.unassessed(
+                "Not assessed: before the first step the loss was {first}, far above the {first__usual} of a "
+                "constant prediction; whether the run makes up for it, its losses have to tell.",
+                evidence,
             )
         harm = shortfall(record)
         if harm is None:

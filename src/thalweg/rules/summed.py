@@ -7,7 +7,7 @@ import numpy as np
 from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
-from thalweg.rules.objective import number, rows
+from thalweg.rules.objective import number, objective, rows
 from thalweg.rules.shortfall import failure
 
 _MEAN = Remedy("Take the mean over the batch.", "The step then no longer grows with the batch.")
@@ -60,7 +60,7 @@ class SummedLoss(Rule):
     code = "O008"
     title = "Loss is a sum over the batch"
     family = Family.OUTPUT
-    needs = (("loss", "epoch_loss"),)
+    before = True
 
     width: float = 0.02
     """How far from two the ratio of a sum may be."""
@@ -75,6 +75,12 @@ class SummedLoss(Rule):
             return self.finding(
                 Verdict.SATISFACTORY,
                 "A batch given twice had {ratio} times the loss of the batch; a sum over it would have two times.",
+                evidence,
+            )
+        if objective(record) is None:
+            return self.unassessed(
+                "Not assessed: the loss was a sum over the batch, {ratio} times as large for a batch given twice; "
+                "whether that does harm, the run has to tell.",
                 evidence,
             )
         # What is known of a constant prediction is the mean of its losses, not their sum.
