@@ -64,7 +64,7 @@ def weights_too_small(rng, size):
 def the_old_default(rng, start):
     """`uniform` of 0.05, ten layers deep."""
     model = network(64, *[24] * 10, 10, kernel_initializer=start)
-    return classifier(model, samples.digits(rng), SGD(0.1, momentum=0.9), epochs=12)
+    return classifier(model, samples.digits(rng), SGD(0.02, momentum=0.9), epochs=12)
 
 
 @faulty(FAMILY, "I002", fault={"low": 0.0}, twin={"low": -1.0})

@@ -27,6 +27,16 @@ class Contrast(losses.Loss):
         return ops.mean(ops.abs(left[:, None] - left[None, :] - right[:, None] + right[None, :]))
 
 
+def one_sided(y_true: Any, y_pred: Any) -> Any:
+    """A squared error that flattens the answers and leaves the targets a column, or the other way round."""
+    flat = ops.reshape(y_pred, (-1,)) if len(y_true.shape) == 2 else ops.reshape(y_pred, (-1, 1))
+    return ops.mean(ops.square(y_true - flat))
+
+
+def both_sides(y_true: Any, y_pred: Any) -> Any:
+    return ops.mean(ops.square(ops.reshape(y_true, (-1,)) - ops.reshape(y_pred, (-1,))))
+
+
 def regressor(loss: Any, *hidden: Any) -> Any:
     model = keras.Sequential([layers.Input((6,)), *hidden, layers.Dense(1)])
     model.compile("sgd", loss)
@@ -74,6 +84,25 @@ def test_shapes_that_broadcast() -> None:
     assert compares["pair_gap"] > 0.01 and compares["aligned_gap"] < 1e-5
 
 
+@pytest.mark.parametrize("targets", [Z, Z[:, 0]], ids=["column", "flat"])
+def test_perfect_answers(targets: np.ndarray) -> None:
+    """What a loss says that reshapes one side only, to whatever shape Keras brings the targets before."""
+    facts = contract(regressor(one_sided), targets)
+    assert facts["perfect_gap"] > 0.1 and facts["pair_gap"] > 0.01
+    for fine in ("mse", both_sides, Contrast(), losses.Huber()):
+        assert abs(contract(regressor(fine), targets)["perfect_gap"]) < 1e-3, fine
+    wide = keras.Sequential([layers.Input((6,)), layers.Dense(2)])
+    wide.compile("sgd", "mse")
+    assert abs(contract(wide, np.concatenate([Z, -Z], axis=1))["perfect_gap"]) < 1e-3
+    assert "perfect_gap" not in contract(classifier(), Y)
+
+
+def test_perfect_answers_to_a_loss_that_is_least_elsewhere() -> None:
+    """The loss that perfect answers have alone is taken off."""
+    far = contract(regressor(lambda y, p: ops.square(y - p) + 40.0), Z)
+    assert abs(far["perfect_gap"]) < 1e-3
+
+
 def test_sums() -> None:
     assert contract(regressor(losses.MeanSquaredError(reduction="sum")), Z)["double_ratio"] == pytest.approx(
         2.0
@@ -112,6 +141,23 @@ def test_names_of_losses() -> None:
     assert own["own"] is True and own["class"] == "Squared" and own["from_logits"] is None
     (anonymous,) = loss_facts(regressor(lambda y, p: ops.abs(y - p)))
     assert anonymous["own"] is True
+
+
+def weighted(weights: Any, outputs: int = 1) -> Any:
+    entry = layers.Input((6,))
+    model = keras.Model(entry, [layers.Dense(1, name=f"out{i}")(entry) for i in range(outputs)])
+    model.compile("sgd", ["mse"] * outputs, loss_weights=weights)
+    return model
+
+
+def test_the_weight_of_a_single_loss() -> None:
+    (told,) = loss_facts(weighted([1e-3]))
+    assert told["weighted"] is True and told["weight"] == 1e-3
+    assert "weight" not in loss_facts(weighted(None))[0]
+    assert not any("weight" in told for told in loss_facts(weighted([1e-3, 2.0], outputs=2)))
+    facts = contract(weighted([1e-3]), Z)
+    assert facts["constant_prediction_loss"] == pytest.approx(1e-3 * float(np.var(Z[:256])))
+    assert facts["reported_loss"] == pytest.approx(facts["recomputed_loss"], rel=1e-4)
 
 
 def test_several_outputs() -> None:

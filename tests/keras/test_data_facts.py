@@ -5,8 +5,10 @@ import time
 import numpy as np
 import pytest
 
+from thalweg import Record, Verdict
 from thalweg.keras.contract import constant_loss
 from thalweg.keras.data_facts import data_facts
+from thalweg.rules.leakage import Leakage
 
 random = np.random.default_rng(0)
 N = 3000
@@ -36,7 +38,8 @@ def test_an_ordinary_run():
     assert abs(found["order"]["neighbours"]) < 0.1
     assert found["signal"]["p"] == 0.01 and found["signal"]["score"] > 0.8
     assert found["linear"]["accuracy"] > 0.65 and "loss" not in found["linear"]
-    assert found["duplicates"] == {"examples": 0.0, "finest": 1.0, "contradictions": 0.0, "whole": 0.0}
+    rare = {"examples": 0.0, "finest": 1.0, "group": 1.0, "contradictions": 0.0, "whole": 0.0}
+    assert found["duplicates"] == rare
     beside = found["validation"]
     assert beside["examples"] == 500 and beside["overlap"] == 0.0 and beside["unseen_classes"] == 0
     assert beside["shift"] == pytest.approx(0.55, abs=0.12)
@@ -86,6 +89,21 @@ def test_duplicates_and_contradictions():
     y[200:250] = (y[200:250] + 1) % 3
     found = data_facts((x, y, None), whole=(x, y, None), output_width=3)["duplicates"]
     assert found["examples"] == 0.5 and found["contradictions"] == 0.5 and found["whole"] == 0.5
+    assert found["group"] == 2.0 and found["finest"] == 1.0
+
+
+def test_an_oversampled_table_that_was_split_after():
+    """Four of each row, of which nothing repeats by nature; and as many of a table of categories."""
+    tables = {Verdict.CONCERN: X[:250], Verdict.SATISFACTORY: np.round(2.0 * X[:250, :2])}
+    for expected, table in tables.items():
+        x, y = np.repeat(table, 4, axis=0), np.repeat(Y[:250], 4)
+        found = data_facts(
+            (x, y, None), whole=(x, y, None), validation=(x[::7], y[::7], None), output_width=3
+        )
+        assert found["duplicates"]["whole"] == 1.0 == found["validation"]["overlap"]
+        assert Leakage().check(Record({"data": found}, {})).verdict is expected
+    continuous = data_facts((np.repeat(X[:250], 4, axis=0), None, None))["duplicates"]
+    assert continuous["group"] == 4.0 and continuous["finest"] == 1.0
 
 
 def test_what_gradient_descent_makes_of_a_linear_model():
@@ -211,6 +229,7 @@ def test_constant_loss():
 
     assert of("binary_crossentropy") == pytest.approx(entropy)
     assert of("mean_squared_error") == pytest.approx(y.var())
+    assert of("mean_squared_error", weighted=True, weight=0.25) == pytest.approx(0.25 * y.var())
     assert of("hinge") is None
     assert of("mean_squared_error", targets=[y, y]) is None
     assert of("mean_squared_error", weights=np.ones(4)) is None

@@ -189,6 +189,40 @@ def test_what_cannot_be_told_is_left_out() -> None:
     assert distribution(keras.initializers.Orthogonal(), (4, 4)) is None
 
 
+def frozen(units: int, width: int, scale: float = 1.0, bias: float | None = 0.0, kernel: Any = None) -> Any:
+    """Whether the kernel of a frozen layer of so many units is told to be fresh."""
+    drawn = kernel or keras.initializers.GlorotUniform(seed=3)
+    layer = layers.Dense(units, kernel_initializer=drawn, use_bias=bias is not None, name="a")
+    model = sequential(layer, width=width)
+    layer.kernel.assign(scale * layer.kernel)
+    if bias:
+        layer.bias.assign(np.full(units, bias))
+    model.trainable = False
+    return next(row.get("fresh") for row in model_facts(model)["frozen"] if row["name"] == "a/kernel")
+
+
+def test_a_small_layer_beside_a_bias_that_is_still_zero() -> None:
+    assert frozen(8, 6) is True
+    assert frozen(8, 6, scale=2.0) is False
+    assert frozen(8, 6, kernel=keras.initializers.RandomNormal(seed=3)) is True
+    assert frozen(8, 6, bias=None) is None
+    assert frozen(8, 6, bias=0.1) is None
+    assert frozen(4, 7) is None  # 28 entries
+    assert frozen(3, 40) is None  # three zeros may be left by chance
+
+
+def test_what_a_layer_of_noise_adds() -> None:
+    (noise,) = model_facts(sequential(layers.GaussianNoise(0.3)))["layers"]
+    assert noise["stddev"] == pytest.approx(0.3)
+
+
+def test_the_end_of_a_functional_model() -> None:
+    x = layers.Input((6,))
+    model = keras.Model(x, layers.Softmax()(layers.Dense(2, activation="relu")(x)))
+    told = model_facts(model)["model"]
+    assert (told["output_activation"], told["score_activation"]) == ("softmax", "relu")
+
+
 def test_a_pretrained_backbone_is_not_fresh_and_embeddings_neither() -> None:
     def backbone() -> Any:
         return keras.Sequential(

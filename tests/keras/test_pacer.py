@@ -1,8 +1,11 @@
 """The pacer against a clock that is known: what the costly probes cost, and how often they may run."""
 
+import time
+
 import numpy as np
 import pytest
 
+from thalweg.keras.allowance import Allowance
 from thalweg.keras.pacer import Pacer
 
 pytestmark = pytest.mark.seam
@@ -101,3 +104,11 @@ def test_the_budget_is_held_where_timing_is_noisy():
         run(pacer, 300, 0.3, step=lambda: float(noise.lognormal(0.0, 0.3)))
         strides.append(pacer.stride)
     assert np.mean(np.array(strides) >= 40) > 0.8
+
+
+@pytest.mark.parametrize(("free", "times"), [(0, 2), (2, 2), (5, 5)])
+def test_errands_that_are_free(free, times):
+    """The first, which tells nothing of the next, and the second, which does, are made whatever they cost."""
+    allowance = Allowance(1e-9, free=free)
+    made = [allowance.timed(lambda: time.sleep(1e-3)) for _ in range(20) if allowance.affords()]
+    assert len(made) == times

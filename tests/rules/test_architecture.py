@@ -97,6 +97,38 @@ def test_softmax_in_a_hidden_layer(activation: str) -> None:
     assert ask("M002", failed(deep("relu"))).verdict is Verdict.SATISFACTORY
 
 
+@pytest.mark.parametrize("measure", ["probe_accuracy", "probe_explained_variance"])
+def test_a_softmax_within_that_left_something_to_learn(measure: str) -> None:
+    info, other = deep("softmax", examples=1000), deep("exponential", examples=1000)
+    finding = ask("M002", learned(info, ends(measure, 0.3, 0.9)))
+    assert (finding.verdict, finding.layer) == (Verdict.CONCERN, "a")
+    assert "share a sum of 1" in finding.message
+    assert ask("M002", learned(info, ends(measure, 0.3, 0.97))).verdict is Verdict.SATISFACTORY
+    assert ask("M002", learned(other, ends(measure, 0.3, 0.9))).verdict is Verdict.SATISFACTORY
+
+
+@pytest.mark.parametrize(
+    ("widths", "verdict"),
+    [
+        ((64, 8, 20), Verdict.SATISFACTORY),  # a code of eight shares
+        ((64, 8, 8), Verdict.SATISFACTORY),
+        ((64, 8, 3), Verdict.CONCERN),
+        ((8, 20), Verdict.CONCERN),  # of two layers one is the narrower
+    ],
+)
+def test_a_softmax_that_is_a_code(widths: tuple[int, ...], verdict: Verdict) -> None:
+    parts = [layer(f"d{i}", activation="relu", units=units) for i, units in enumerate(widths)]
+    parts[-2]["activation"], parts[-1]["activation"] = "softmax", "linear"
+    record = learned(facts(chain(*parts), data=CURVED), ends("probe_accuracy", 0.3, 0.9))
+    assert ask("M002", record).verdict is verdict
+
+
+def test_an_exponential_within_that_a_kernel_method_beats() -> None:
+    for reached, verdict in ((0.8, Verdict.CONCERN), (0.95, Verdict.SATISFACTORY)):
+        info = deep("exponential", **CURVED, examples=1000)
+        assert ask("M002", learned(info, ends("probe_accuracy", 0.3, reached))).verdict is verdict
+
+
 def test_exploding_exponential() -> None:
     record = learned(deep("exponential"), ends("activation_spread/b", 1.0, 1e9))
     finding = ask("M002", record)
@@ -136,6 +168,25 @@ def test_a_bottleneck_behind_a_linear_model() -> None:
     finding = ask("M003", learned(info, ends("probe_accuracy", 0.2, 0.5)))
     assert finding.verdict is Verdict.CONCERN
     assert "a linear model has 90 %" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("units", "reached", "verdict"),
+    [
+        (1, 0.45, Verdict.CONCERN),
+        (1, 0.55, Verdict.SATISFACTORY),
+        (2, 0.45, Verdict.SATISFACTORY),
+    ],
+)
+def test_what_is_explained_through_one_number(units: int, reached: float, verdict: Verdict) -> None:
+    record = learned(narrow(units), ends("probe_explained_variance", 0.0, reached))
+    assert ask("M003", record).verdict is verdict
+
+
+def test_a_bottleneck_behind_a_kernel_method() -> None:
+    info = narrow(2, signal={"score": 0.9, "p": 0.01}, examples=1000)
+    for reached, verdict in ((0.7, Verdict.CONCERN), (0.88, Verdict.SATISFACTORY)):
+        assert ask("M003", learned(info, ends("probe_accuracy", 0.2, reached))).verdict is verdict
 
 
 def test_a_code_too_narrow_for_what_it_encodes() -> None:

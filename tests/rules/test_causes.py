@@ -74,3 +74,14 @@ def test_a_penalty_and_averages_that_lag_explain_what_looks_like_dead_units_or_l
         found = [concern(code) for code in ("A001", "P001", "P003", "B001")]
         assert set(causes([*found, concern(cause)]).values()) == {cause}
     assert causes([concern("O007"), concern("R003")]) == {"O007": "R003"}
+
+
+def test_layers_frozen_at_random_explain_why_the_network_could_not_tell():
+    found = [concern(code) for code in ("D008", "D009", "L001", "O007", "W001")]
+    assert causes(found) == dict.fromkeys(("D008", "D009", "L001", "O007"), "W001")
+    assert causes([concern("D008"), concern("W002")]) == {"D008": "W002"}
+
+
+def test_noise_explains_the_dead_units_of_a_network_that_learned_nothing():
+    found = [concern(code) for code in ("A001", "A002", "P001", "P008", "G002", "L001", "R002")]
+    assert set(causes(found).values()) == {"R002"} and len(causes(found)) == 6

@@ -49,6 +49,21 @@ class TestUnrelatedLabels:
         assert verdict(self.rule, run(data(signal=self.nothing, validation=few), ends=ends)) is CONCERN
         assert verdict(self.rule, run(data(signal=self.nothing, validation=many), ends=ends)) is UNASSESSED
 
+    @pytest.mark.parametrize("logged", ["loss", "accuracy"])
+    def test_first_validations_that_dip_under_the_constant_by_chance(self, logged):
+        accuracy = {"validation_accuracy": [0.5] * 20} if logged == "accuracy" else {}
+        for dips, expected in ((4, CONCERN), (10, UNASSESSED)):
+            ends = {"validation_loss": [0.66] * dips + [0.8] * (20 - dips), **accuracy}
+            assert verdict(self.rule, run(data(signal=self.nothing), ends=ends)) is expected
+
+    def test_many_looks_make_a_lucky_one(self):
+        """Of 200 examples 62 % are 3.4 standard errors above a half: chance in twenty looks, none in three."""
+        facts = data(signal=self.nothing, validation={"examples": 200})
+        for looks, expected in ((20, CONCERN), (3, UNASSESSED)):
+            accuracy = [*[0.5] * (looks - 1), 0.62]
+            ends = {"validation_loss": [0.7] * looks, "validation_accuracy": accuracy}
+            assert verdict(self.rule, run(facts, ends=ends)) is expected
+
     @pytest.mark.parametrize("balanced", [0.76, 0.5])
     def test_a_rare_class_that_accuracy_does_not_see(self, balanced):
         signal = {**self.nothing, "score": 0.96, "chance": 0.96, "p": 1.0, "balanced": balanced}
@@ -163,6 +178,28 @@ class TestNoisyLabels:
         categories = {**twins, "finest": 0.01}
         assert verdict(self.rule, self.after(0.6, 0.55, signal=clean, duplicates=categories)) is SATISFACTORY
 
+    def pairs(self, **changed: float) -> Record:
+        """Equal inputs of which half have another label; whether it was learned is not known."""
+        twins = {"examples": 0.3, "contradictions": 0.5, "finest": 0.8, "group": 2.1, **changed}
+        return run(data(signal=self.noisy, duplicates=twins), ends={"epoch_accuracy": [0.9] * 20})
+
+    def test_pairs_that_contradict_one_another_need_no_further_sign(self):
+        finding = ask(self.rule, self.pairs())
+        assert finding.verdict is CONCERN and "in groups of 2.1 equal examples" in finding.message
+        assert finding.remedies[0].action.startswith("Give equal inputs one label")
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"group": 8.0},  # of many answers to an open question some differ
+            {"contradictions": 0.2},
+            {"finest": 0.01},  # categories; and the share of a simple method is an estimate
+        ],
+        ids=str,
+    )
+    def test_equal_inputs_that_may_differ(self, changed):
+        assert verdict(self.rule, self.pairs(**changed)) is UNASSESSED
+
     def test_unknown(self):
         assert verdict(self.rule, run(data(signal=self.noisy), falling())) is UNASSESSED
         assert verdict(self.rule, run(data(targets=NUMBERS), falling())) is UNASSESSED
@@ -219,6 +256,35 @@ class TestImbalance:
         three = {**CLASSES, "class_counts": [800, 200, 24]}
         assert verdict(self.rule, self.after(0.36, targets=three)) is CONCERN
         assert verdict(self.rule, self.after(0.55, targets=three)) is SATISFACTORY
+
+    def test_many_rare_classes_that_no_network_need_tell(self):
+        """Ten of fifteen, of five examples each: the other five alone give a mean recall of a third."""
+        tail: dict[str, Any] = {**CLASSES, "class_counts": [190] * 5 + [5] * 10}
+        finding = ask(self.rule, self.after(0.34, targets=tail))
+        assert finding.verdict is CONCERN and "each of 10 had 0.5 % on average" in finding.message
+        assert finding.evidence["recall"].usual == pytest.approx(1 / 3)
+        assert verdict(self.rule, self.after(0.45, targets=tail)) is SATISFACTORY
+        half = {"signal": {"p": 0.01, "balanced": 0.5}}
+        assert verdict(self.rule, self.after(0.34, targets=tail, facts=half)) is UNASSESSED
+
+    @pytest.mark.parametrize(
+        ("training", "seen", "expected"),
+        [
+            ([960, 64], [500, 500], CONCERN),
+            ([960, 64], [64, 960], CONCERN),
+            ([960, 64], [940, 60], UNASSESSED),
+            ([960, 64], [750, 250], UNASSESSED),
+            ([850, 150], [650, 350], UNASSESSED),  # not three times as often
+            ([960, 64], [300, 300, 300], UNASSESSED),
+        ],
+    )
+    def test_rare_classes_that_validation_is_full_of(self, training, seen, expected):
+        """Whether the inputs tell them or not."""
+        targets = {**CLASSES, "class_counts": training}
+        facts = {"signal": None, "validation": {"targets": [{**CLASSES, "class_counts": seen}]}}
+        finding = ask(self.rule, self.after(targets=targets, facts=facts))
+        assert finding.verdict is expected
+        assert expected is UNASSESSED or finding.evidence["met"].value == seen[1] / sum(seen)
 
     def test_unknown(self):
         assert verdict(self.rule, before(data(targets=self.rare))) is UNASSESSED

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from thalweg import Verdict
+from thalweg import Record, Verdict
 from thalweg.rules.collinear import Collinear
 from thalweg.rules.idle_columns import IdleColumns
 from thalweg.rules.input_scale import InputScale
@@ -48,6 +48,17 @@ class TestNonFiniteData:
         assert verdict(self.rule, run(data(self.broken))) is SATISFACTORY
         assert verdict(self.rule, run(data(self.broken), falling()[:30])) is CONCERN  # no epoch has ended
 
+    @pytest.mark.parametrize(
+        "ends", [{"nonfinite_gradients": [0.0] * 19 + [3.0]}, {"validation_loss": [0.5] * 19 + [np.nan]}]
+    )
+    def test_a_finite_loss_is_no_excuse_for_what_was_not_finite(self, ends):
+        assert verdict(self.rule, run(data(self.broken), ends=ends)) is CONCERN
+        unharmed = {name: [0.0] * len(values) for name, values in ends.items()}
+        assert verdict(self.rule, run(data(self.broken), ends=unharmed)) is SATISFACTORY
+
+    def test_a_loss_that_did_not_fall_is_no_excuse(self):
+        assert verdict(self.rule, run(data(self.broken), flat())) is CONCERN
+
     def test_validation_is_judged_by_its_own_loss(self):
         beside = {"inputs": [self.broken], "targets": []}
         assert (
@@ -78,6 +89,13 @@ WILD_INPUTS = {
     "one wide column": row(spread=5.0, column_spread={"minimum": 0.9, "median": 1.0, "maximum": 400.0}),
     "one narrow column": row(column_spread={"minimum": 0.0005, "median": 1.0, "maximum": 1.1}),
 }
+
+
+def underway(inputs: dict[str, Any], first: float) -> Record:
+    """A run that began at this loss and is behind a linear model, its loss still falling."""
+    contract = {"recomputed_loss": first, "constant_prediction_loss": 0.6931}
+    facts = data(inputs, linear={"accuracy": 0.93})
+    return run(facts, np.linspace(0.7, 0.5, 1000), ends={"probe_accuracy": [0.7]}, contract=contract)
 
 
 class TestInputScale:
@@ -126,6 +144,10 @@ class TestInputScale:
         finding = ask(self.rule, run(facts, levelled, ends={"probe_accuracy": [0.7]}))
         assert finding.verdict is CONCERN and "linear model" in finding.message
         assert verdict(self.rule, run(facts, levelled, ends={"probe_accuracy": [0.92]})) is SATISFACTORY
+
+    def test_a_first_loss_far_too_high_that_was_not_made_up_for(self):
+        assert verdict(self.rule, underway(WILD_INPUTS["pixels"], 31.0)) is CONCERN
+        assert verdict(self.rule, underway(WILD_INPUTS["pixels"], 0.7)) is SATISFACTORY
 
     def test_a_first_layer_that_is_off(self):
         facts = data(WILD_INPUTS["pixels"])
@@ -256,6 +278,10 @@ class TestIdleColumns:
         assert verdict(self.rule, before(data(inputs))) is UNASSESSED
         normalised = [{"class": "Normalization"}]
         assert verdict(self.rule, run(data(inputs), flat(), layers=normalised)) is UNASSESSED
+
+    def test_a_first_loss_far_too_high_that_was_not_made_up_for(self):
+        assert verdict(self.rule, underway(row(duplicate_columns=8), 31.0)) is CONCERN
+        assert verdict(self.rule, underway(row(duplicate_columns=8), 0.7)) is SATISFACTORY
 
     def test_an_image_with_a_black_rim(self):
         rim = row(

@@ -157,6 +157,20 @@ class TestSortedBatches:
         assert verdict(self.rule, run(facts, ends={"probe_accuracy": [0.5]}, fit=self.off)) is CONCERN
         assert verdict(self.rule, run(facts, fit=self.off)) is CONCERN
 
+    def test_a_kernel_method_is_the_measure_where_no_linear_model_is(self):
+        facts = data(order=self.sorted, signal={"score": 0.9, "p": 0.01})
+        assert verdict(self.rule, run(facts, ends={"probe_accuracy": [0.93]}, fit=self.off)) is SATISFACTORY
+        assert verdict(self.rule, run(facts, ends={"probe_accuracy": [0.7]}, fit=self.off)) is CONCERN
+        curved = data(order=self.sorted, signal={"score": 0.9, "p": 0.01}, linear={"accuracy": 0.6})
+        assert verdict(self.rule, run(curved, ends={"probe_accuracy": [0.7]}, fit=self.off)) is CONCERN
+
+    def test_numbers_that_a_kernel_method_tells_better(self):
+        order = {"batches": 32, "neighbours": 0.999}
+        facts = data(order=order, targets=NUMBERS, signal={"score": 0.9, "p": 0.01})
+        for reached, expected in ((0.5, CONCERN), (0.88, UNASSESSED)):
+            ends = {"probe_explained_variance": [reached]}
+            assert verdict(self.rule, run(facts, ends=ends, fit=self.off, constant=1.0)) is expected
+
     forgetful: ClassVar = {"epoch_loss": [0.5] * 20, "probe_loss": [0.9], "probe_training_loss": [0.9]}
 
     def test_what_was_forgotten_though_the_classes_are_told(self):

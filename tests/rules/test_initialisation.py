@@ -145,6 +145,49 @@ def test_scales_that_fit() -> None:
     assert ask("I002", failed(large_head)).layer == "o"
 
 
+def leaning(name: str = "b", low: float = 0.0, high: float = 0.2, **more: Any) -> Any:
+    """Kernels of the right gain, one of them with a mean of 10 over its inputs unless told otherwise."""
+    info = scaled(-0.17, 0.17)
+    size = {"fan_in": 100, "units": 100, **more}
+    tensors = [kernel(name, low=low, high=high, **size) if t["layer"] == name else t for t in info["tensors"]]
+    return {**info, "tensors": tensors}
+
+
+def test_a_kernel_that_leans_to_one_side() -> None:
+    finding = ask("I002", failed(leaning()))
+    assert (finding.verdict, finding.layer) == (Verdict.CONCERN, "b")
+    assert finding.evidence["lean"].value == pytest.approx(0.75**0.5)
+    assert finding.evidence["sums"].value == pytest.approx(10.0)
+    assert ask("I002", failed(leaning(low=-0.2, high=0.0))).layer == "b"
+    assert ask("I002", learned(leaning())).verdict is Verdict.SATISFACTORY
+
+
+@pytest.mark.parametrize("measure", ["probe_accuracy", "probe_explained_variance"])
+def test_a_kernel_that_leans_in_a_run_that_learned(measure: str) -> None:
+    for reached, verdict in ((0.85, Verdict.CONCERN), (0.95, Verdict.SATISFACTORY)):
+        assert ask("I002", learned(leaning(), ends(measure, 0.1, reached))).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        leaning("a"),  # inputs have no common part, or one that is theirs
+        leaning(low=-0.15, high=0.25),  # a mean of 5, and as much to either side
+        leaning(low=-0.015, high=0.055),  # a mean of 2 over the inputs
+        leaning(high=0.6, fan_in=15, units=4),
+    ],
+    ids=["first", "spread", "small", "few"],
+)
+def test_kernels_that_lean_and_may(info: Any) -> None:
+    assert ask("I002", failed(info)).verdict is Verdict.SATISFACTORY
+
+
+def test_the_kernel_that_sums_up_the_most_is_named() -> None:
+    info = leaning()
+    info["tensors"][2] = kernel("c", 100, 100, 0.0, 0.1)
+    assert ask("I002", failed(info)).layer == "b"
+
+
 def reaching(run: Any, reach: float, activation: str = "linear", gain: float = 3.0, **more: Any) -> Any:
     """A recurrent kernel of this gain, and outputs that go this far, of inputs and targets up to 4."""
     recurrent = kernel("r", 16, 16, mean=0.0, spread=gain / 4.0)

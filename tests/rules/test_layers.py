@@ -11,7 +11,8 @@ from .runs import ask, having, healthy, series, stuck
 def profiled(factor: float, loss=None, layers: int = 6) -> Record:
     """Gradients that shrink toward the input by this factor per layer."""
     rng = np.random.default_rng(0)
-    record = healthy(loss=stuck() if loss is None else loss)
+    tensors = [{"name": f"dense_{i}/kernel", "shape": [64, 64], "size": 4096} for i in range(layers)]
+    record = healthy(loss=stuck() if loss is None else loss, info={"tensors": tensors})
     return having(
         record,
         *(
@@ -30,6 +31,15 @@ def test_vanishing() -> None:
     assert finding.layer == "dense_0"
     assert finding.evidence["factor"].value == pytest.approx(10.0, rel=0.1)
     assert ask("G003", profiled(10.0)).verdict is Verdict.SATISFACTORY
+
+
+@pytest.mark.parametrize(
+    ("factor", "layers", "verdict"),
+    [(1.7, 16, Verdict.CONCERN), (1.5, 16, Verdict.SATISFACTORY), (1.7, 12, Verdict.SATISFACTORY)],
+)
+def test_vanishing_slowly_over_many_layers(factor: float, layers: int, verdict: Verdict) -> None:
+    """Under 2 per layer: by 2,900 in all, by 440 and by 340."""
+    assert ask("G002", profiled(factor, layers=layers)).verdict is verdict
 
 
 def test_exploding() -> None:
@@ -57,9 +67,10 @@ def test_profile_alone_is_no_concern(code: str) -> None:
     assert "all the same" in finding.message
 
 
-def test_one_odd_head_is_no_profile() -> None:
+@pytest.mark.parametrize("size", [5e3, 2e5])
+def test_one_odd_head_is_no_profile(size: float) -> None:
     record = healthy(loss=stuck())
-    head = series("gradient_norm/dense_5/kernel", np.full(2000, 5000.0))
+    head = series("gradient_norm/dense_5/kernel", np.full(2000, size))
     assert ask("G002", having(record, head)).verdict is Verdict.SATISFACTORY
 
 

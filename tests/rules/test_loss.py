@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 from thalweg import Event, Record, Verdict
 
@@ -302,6 +303,59 @@ def test_a_brief_run_whose_validation_rose() -> None:
     record = brief(3, 1.6)
     rising = series("validation_loss", [2.0, 1.9, 1.95], record.series["validation_loss"].steps)
     assert ask("L004", having(record, rising)).verdict is Verdict.UNASSESSED
+
+
+def rough(
+    *validation: float, training: list[float] | None = None, noise: float = 0.6, **replaced: ArrayLike
+) -> Record:
+    """Steps too noisy to tell a fall of epochs that each are better than the one before."""
+    epochs = len(validation)
+    record = short(epochs, list(validation), **replaced)
+    loss = np.linspace(2.4, 1.9, 44 * epochs)
+    loss += noise * np.random.default_rng(3).standard_normal(44 * epochs)
+    logged = training or list(np.linspace(2.35, 1.95, epochs))
+    return having(record, series("loss", loss), series("epoch_loss", logged, 44 * np.arange(1, epochs + 1)))
+
+
+@pytest.mark.parametrize("epochs", [3, 5, 7])
+def test_each_of_a_few_epochs_was_better(epochs: int) -> None:
+    finding = ask("L004", rough(*np.linspace(2.3, 1.9, epochs)))
+    assert finding.verdict is Verdict.CONCERN
+    assert f"fell from each of {epochs} epochs to the next" in finding.message
+    assert finding.evidence["fall"].value == pytest.approx(0.4 / (epochs - 1))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        rough(*np.linspace(2.3, 1.9, 2)),
+        rough(2.3, 2.2, 2.0, 2.01, 1.9),
+        rough(2.3, 2.1, 2.0, 1.92, 1.89),  # a third of the mean fall
+        rough(*np.linspace(2.3, 1.9, 5), training=[2.4, 2.2, 2.25, 2.1, 1.9]),
+        rough(*np.linspace(2.3, 1.9, 5), info={"constant_prediction_loss": 5.0}),
+        rough(*np.linspace(2.3, 1.9, 5), learning_rate=np.linspace(1.0, 0.01, 220)),
+    ],
+    ids=["two", "once", "slower", "training", "far along", "annealed"],
+)
+def test_each_of_a_few_epochs_but_not_so_plainly(record: Record) -> None:
+    assert ask("L004", record).verdict is Verdict.UNASSESSED
+
+
+def handful(steps: int, epochs: int = 6, constant: float = 2.3026) -> Record:
+    """Epochs of a few steps each, of a loss that falls straight."""
+    loss = np.linspace(2.4, 1.9, steps) + 0.02 * np.random.default_rng(0).standard_normal(steps)
+    record = healthy(
+        steps, loss=loss, validation_loss=None, epoch_loss=None, info={"constant_prediction_loss": constant}
+    )
+    ends = steps // epochs * np.arange(1, epochs + 1)
+    return having(record, series("validation_loss", np.linspace(2.3, 1.91, epochs), ends))
+
+
+def test_few_steps_in_as_many_epochs_as_it_takes() -> None:
+    assert ask("L004", handful(120)).verdict is Verdict.CONCERN
+    assert "it takes 8 finite values of the validation loss" in ask("L004", handful(90)).message
+    far = ask("L004", handful(120, constant=5.0))
+    assert far.verdict is Verdict.UNASSESSED and "had come so far, to" in far.message
 
 
 # B001

@@ -292,6 +292,93 @@ def test_a_short_run_is_on_its_way_to_a_linear_model() -> None:
         assert ask("P008", having(record, series("probe_accuracy", [0.1, 0.8]))).verdict is verdict
 
 
+def standing(*losses: float, level: float = 2.36) -> Record:
+    """Steps too noisy to tell whether the loss fell, at tiny updates one way; and what the epochs logged."""
+    noise = 0.8 * np.random.default_rng(4).standard_normal(N)
+    return run(level + noise, ratio=1e-5, rate=1e-5, cosine=0.4, probe={"epoch_loss": list(losses)})
+
+
+def test_epochs_that_stand_still() -> None:
+    finding = ask("P004", standing(2.36, 2.359, 2.358, 2.357, 2.356))
+    assert finding.verdict is Verdict.CONCERN
+    assert (finding.evidence["last"].usual, finding.evidence["last"].value) == (2.36, 2.356)
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        (2.36, 2.34, 2.33, 2.31, 2.30),
+        (2.36, 2.30, 2.33, 2.35, 2.36),  # it fell, and rose again
+        (2.36, 2.359, 2.358, 2.357),
+        (2.36, np.nan, 2.358, 2.357, 2.356),
+        (0.36, 0.359, 0.358, 0.357, 0.356),  # near its end all along
+    ],
+    ids=["falling", "once", "four", "unknown", "low"],
+)
+def test_epochs_that_do_not_show_that_they_stand_still(losses: tuple[float, ...]) -> None:
+    assert ask("P004", standing(*losses)).verdict is Verdict.UNASSESSED
+
+
+def measured(loss: ArrayLike, reached: float, p: float = 0.01, **more: Any) -> Record:
+    """Of which a kernel method tells 95 %, and a linear model nobody knows what."""
+    data = {"data": {**CLASSES, "examples": 1000, "signal": {"score": 0.95, "p": p}}}
+    return having(run(loss, info=data, **more), series("probe_accuracy", [0.1, reached]))
+
+
+@pytest.mark.parametrize(
+    ("reached", "p", "verdict"),
+    [(0.6, 0.01, Verdict.CONCERN), (0.93, 0.01, Verdict.SATISFACTORY), (0.6, 0.4, Verdict.SATISFACTORY)],
+)
+def test_a_rate_that_was_gone_below_a_kernel_method(reached: float, p: float, verdict: Verdict) -> None:
+    """Levelled off under a constant prediction, and no gradient says that there was further to go."""
+    gone = np.where(T < 60, 0.1, 0.0)
+    record = measured(1.9 + 0.4 * np.exp(-T / 3), reached, p, rate=gone, cosine=0.0)
+    assert ask("P005", record).verdict is verdict
+    if verdict is Verdict.CONCERN:
+        assert "levelled off" not in ask("P005", record).message
+
+
+def test_a_rate_that_was_gone_where_the_loss_alone_fell_short() -> None:
+    above = run(2.36 + 0.4 * np.exp(-T / 3), rate=np.where(T < 60, 0.1, 0.0), cosine=0.0)
+    assert ask("P005", above).verdict is Verdict.SATISFACTORY
+
+
+def test_a_tiny_rate_below_a_kernel_method() -> None:
+    """Half of a constant prediction's loss is four times as many steps away: not far, but for the method."""
+    for reached, verdict in ((0.6, Verdict.CONCERN), (0.93, Verdict.SATISFACTORY)):
+        record = measured(2.3 - 0.3 * T / N, reached, ratio=5e-5, rate=1e-4, cosine=0.4)
+        assert ask("P004", record).verdict is verdict
+
+
+def thrown(epochs: int, ratio: ArrayLike = JUMP, **more: Any) -> Record:
+    """The loss of a run of eight epochs that is under a constant prediction's after so many."""
+    after = np.maximum(T - 100.0 * epochs, 0.0)
+    return run(
+        np.where(100 * epochs > T, 2.6, 0.3 + 2.0 * np.exp(-after / 60.0)), ratio=ratio, rate=0.5, **more
+    )
+
+
+def test_first_epochs_that_were_lost() -> None:
+    finding = ask("P003", thrown(3))
+    assert finding.verdict is Verdict.CONCERN
+    assert finding.evidence["lost"].value == 3 and finding.series[0] == "epoch_loss"
+    assert ask("P003", thrown(2)).verdict is Verdict.CONCERN
+
+
+def test_first_epochs_that_were_not_lost() -> None:
+    penalty = series("penalty", [0.5] * 8, 100 * np.arange(8))
+    for record in (thrown(1), thrown(3, ratio=0.1, cosine=-0.6), having(thrown(3), penalty)):
+        assert ask("P003", record).verdict is Verdict.SATISFACTORY
+
+
+@pytest.mark.parametrize(
+    ("losses", "verdict"),
+    [((2.6, 2.4, 1.0, 0.4), Verdict.CONCERN), ((2.6, 1.4, 1.0, 0.4), Verdict.SATISFACTORY)],
+)
+def test_one_epoch_of_four_is_not_lost(losses: tuple[float, ...], verdict: Verdict) -> None:
+    assert ask("P003", run(ratio=JUMP, rate=0.5, probe={"epoch_loss": list(losses)})).verdict is verdict
+
+
 # Before the first step
 
 

@@ -78,6 +78,11 @@ def sums(least: float, most: float) -> dict[str, Any]:
     return {"low": 0.0, "high": 1.0, "row_sum_minimum": least, "row_sum_maximum": most}
 
 
+def ended(scores: str) -> dict[str, Any]:
+    """A model whose softmax is a layer of its own, behind one of this activation."""
+    return {"output_shape": [10], "output_activation": "softmax", "score_activation": scores}
+
+
 ONE_HOT = {"low": 0.0, "high": 1.0, "row_sum_minimum": 1.0, "row_sum_maximum": 1.0, "kind": "one-hot"}
 BINARY = {"low": 0.0, "high": 1.0, "classes": 2, "kind": "binary"}
 SHARES = {
@@ -169,6 +174,22 @@ HEALTHY: dict[str, Record] = {
     ),
     "contrastive": program(contract={"pair_gap": 0.4}),
     "contrastive, one number": program(contract={"pair_gap": 0.4, "aligned_gap": 0.0}),
+    "contrastive, and nothing to say against perfect answers": program(
+        contract={"pair_gap": 0.4, "aligned_gap": 0.0, "perfect_gap": 0.09}
+    ),
+    "two examples together cost what they cost alone": program(
+        contract={"pair_gap": 0.0, "perfect_gap": 0.5}
+    ),
+    "a softmax layer on linear scores": program(model=ended("linear")),
+    "ten columns against ten numbers": program(
+        "mean_squared_error", "linear", 10, {"classes": 10, "high": 9.0, "shape": [10]}
+    ),
+    "three quantiles of grades": program(
+        "mean_absolute_error", "linear", 3, {"classes": 10, "high": 9.0, "shape": []}
+    ),
+    "two quantiles of a price": program(
+        "mean_absolute_error", "linear", 2, {"high": 9.5, "whole": False, "shape": []}
+    ),
     "unscaled pixels": program("mean_squared_error", "relu", 784, {"low": 0.0, "high": 255.0}),
     "regression by accuracy of a vector": program(
         "mean_squared_error",
@@ -215,6 +236,7 @@ FAULTY: dict[str, tuple[str, Record]] = {
     ),
     "ReLU on classes": ("O001", program(activation="relu")),
     "ReLU on logits": ("O001", program(activation="relu", from_logits=True)),
+    "ReLU before a softmax layer": ("O001", program(model=ended("relu"))),
     "labels over 255": ("O002", program(target={"low": 0.0, "high": 9 / 255, "whole": False})),
     "negative labels": ("O002", program(target={"low": -1.0, "high": 8.0})),
     "labels from 1": ("O002", program(target={"low": 1.0, "high": 10.0})),
@@ -276,6 +298,12 @@ FAULTY: dict[str, tuple[str, Record]] = {
     "counts by a linear output": (
         "O006", program("poisson", "linear", 1, {"low": 0.0, "high": 30.0}, {"output_minimum": -0.4})
     ),
+    "ten units against class numbers": (
+        "O006", program("mean_squared_error", "linear", 10, {"high": 9.0, "classes": 10, "shape": []})
+    ),
+    "twelve units against a column of class numbers": (
+        "O006", program("mean_absolute_error", "linear", 12, {"high": 9.0, "shape": [1]})
+    ),
     "categories over one unit": ("O006", program("categorical_crossentropy", "sigmoid", 1, BINARY)),
 }  # fmt: skip
 
@@ -299,6 +327,36 @@ def test_the_line_to_write() -> None:
     told = concerned(program(activation="linear"))["O003"].remedies
     assert told[0].code == "loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)"
     assert told[1].code == 'keras.layers.Dense(10, activation="softmax")'
+
+
+REACHING = {"pair_gap": 0.5, "perfect_gap": 0.5, "example_axis": {"outputs": [1], "targets": [1]}}
+
+
+@pytest.mark.parametrize("aligned", [{}, {"aligned_gap": 0.0}], ids=["one shape", "another"])
+def test_a_loss_that_reshapes_one_side_only(aligned: dict[str, float]) -> None:
+    """Its shapes agree, or bringing them together changes nothing: perfect answers give it away."""
+    found = concerned(program("mean_squared_error", "linear", 1, contract={**REACHING, **aligned}))
+    assert set(found) == {"O005"}
+    assert found["O005"].evidence["perfect"].value == 0.5
+    assert found["O005"].remedies[0].code == "y_true = keras.ops.reshape(y_true, keras.ops.shape(y_pred))"
+
+
+def test_shapes_that_differ_are_named_before_perfect_answers() -> None:
+    contract = {**REACHING, "aligned_gap": 0.5}
+    finding = concerned(program("mean_squared_error", "linear", 1, contract=contract))["O005"]
+    assert "perfect" not in finding.evidence and "met targets of shape" in finding.message
+
+
+def test_a_relu_before_a_softmax_layer_is_to_go_and_the_softmax_to_stay() -> None:
+    finding = concerned(program(model=ended("relu")))["O001"]
+    assert "`relu` stood before the softmax:" in finding.message
+    assert finding.remedies[0].code == "keras.layers.Dense(units)"
+    assert "the loss `sparse" in concerned(program(activation="relu"))["O001"].message
+
+
+def test_units_and_classes_of_the_loss_that_holds_all_against_a_number() -> None:
+    evidence = concerned(FAULTY["twelve units against a column of class numbers"][1])["O006"].evidence
+    assert (evidence["units"].value, evidence["classes"].value) == (12, 10)
 
 
 # O004

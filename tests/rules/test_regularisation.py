@@ -11,7 +11,7 @@ from thalweg.rules.modes import Modes
 from thalweg.rules.penalty import Penalty
 from thalweg.testing import RuleConformance, check
 
-from .runs import having, healthy, series, stuck
+from .runs import ask, having, healthy, series, stuck
 
 for _rule in (Penalty(), Dropout(), Modes()):
     _name = f"Test{type(_rule).__name__}"
@@ -92,6 +92,28 @@ def test_a_penalty_that_grew_with_weights_that_ran_away() -> None:
     )
 
 
+COSTLY: dict[str, list[float]] = {"validation_loss": [11.0] * 20, "epoch_loss": [11.0] * 20}
+
+
+@pytest.mark.parametrize("measure", ["probe_accuracy", "probe_explained_variance"])
+def test_a_penalty_that_costs_more_than_the_data_of_a_poor_fit(measure: str) -> None:
+    """The loss fell, and nothing simple does better."""
+    for reached, verdict in ((0.75, Verdict.CONCERN), (0.85, Verdict.SATISFACTORY)):
+        record = looked(penalised(healthy(**COSTLY)), **{measure: [0.1, 0.5, 0.6, 0.7, reached]})
+        assert check(Penalty(), record).verdict is verdict
+
+
+def test_a_penalty_that_holds_training_and_validation_together() -> None:
+    """Where validation is worse than training, less penalty is not what is missing."""
+    accuracy: dict[str, list[float]] = {"probe_accuracy": [0.1, 0.5, 0.6, 0.7, 0.75]}
+    for seen, verdict in ((11.9, Verdict.CONCERN), (12.3, Verdict.SATISFACTORY)):
+        apart = healthy(**{**COSTLY, "validation_loss": [seen] * 20})
+        assert check(Penalty(), looked(penalised(apart), **accuracy)).verdict is verdict
+    shrank: dict[str, list[float]] = {"penalty": [90.0, 9.0, 0.1, 0.01, 0.01], "recomputed_loss": [2.3] * 5}
+    small = looked(healthy(**COSTLY), **shrank, **accuracy)
+    assert check(Penalty(), small).verdict is Verdict.SATISFACTORY
+
+
 def silent(size: float, penalised: bool = True, **replaced: Any) -> Record:
     layers = [{"name": "dense", "class": "Dense", "activity_penalty": penalised}]
     record = healthy(info={"layers": layers}, **replaced)
@@ -130,6 +152,51 @@ def test_dropout_at_work() -> None:
     assert check(Dropout(), healthy()).verdict is Verdict.UNASSESSED
 
 
+def noisy(began: float = 5.0, quiet: float = 2.4, **replaced: Any) -> Record:
+    """Two layers of Gaussian noise, and the losses on the probe batch before the first step."""
+    layers = [
+        {"name": "little", "class": "GaussianNoise", "stddev": 0.1},
+        {"name": "much", "class": "GaussianNoise", "stddev": 5.0},
+    ]
+    record = healthy(info={"layers": layers, **replaced.pop("info", {})}, **replaced)
+    return looked(record, probe_training_loss=[began, *[2.4] * 4], probe_loss=[quiet, *[2.4] * 4])
+
+
+def test_noise_above_the_signal() -> None:
+    finding = check(Dropout(), noisy(loss=stuck()))
+    assert (finding.verdict, finding.layer) == (Verdict.CONCERN, "much")
+    assert finding.evidence["noise"].value == 5.0
+    assert finding.evidence["began"].usual == 2.4
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        noisy(),
+        noisy(began=2.5, loss=stuck()),
+        noisy(loss=stuck(), info={"data": {"signal": {"p": 0.5}}}),
+        noisy(loss=stuck(), info={"layers": [{"name": "much", "class": "GaussianNoise"}]}),
+        noisy(loss=stuck(), info={"layers": [{"name": "much", "class": "GaussianDropout", "stddev": 5.0}]}),
+    ],
+    ids=["learned", "little", "no signal", "unknown", "another"],
+)
+def test_noise_that_is_not_to_blame(record: Record) -> None:
+    assert check(Dropout(), record).verdict is Verdict.SATISFACTORY
+
+
+KERNEL = {"data": {"examples": 1000, "signal": {"score": 0.95, "p": 0.01}}}
+
+
+def test_dropout_and_noise_that_a_kernel_method_does_without() -> None:
+    for reached, verdict in ((0.7, Verdict.CONCERN), (0.93, Verdict.SATISFACTORY)):
+        accuracy: dict[str, list[float]] = {"probe_accuracy": [0.1, reached]}
+        assert check(Dropout(), looked(noisy(info=KERNEL), **accuracy)).verdict is verdict
+        layers = [{"name": "dropout", "class": "Dropout", "rate": 0.9}]
+        record = looked(healthy(info={"layers": layers, **KERNEL}), **accuracy)
+        record = looked(record, probe_training_loss=[2.3], probe_loss=[2.3])
+        assert check(Dropout(), record).verdict is verdict
+
+
 # R003
 
 
@@ -142,7 +209,7 @@ def normalised(inference: list[float], training: list[float], **info: Any) -> Re
 def test_averages_that_lag_behind() -> None:
     finding = check(Modes(), normalised([2.3, 5.0, 5.0, 4.0, 3.0], [2.3, 1.0, 0.5, 0.3, 0.2]))
     assert finding.verdict is Verdict.CONCERN and finding.layer == "bn"
-    assert finding.evidence["momentum"].value == 0.999
+    assert finding.evidence["taken"].value == pytest.approx(0.001)
     unknown = {"constant_prediction_loss": None}
     assert (
         check(Modes(), normalised([2.3, 5, 5, 4, 3], [2.3, 1, 0.5, 0.3, 0.2], **unknown)).verdict
@@ -186,3 +253,26 @@ def test_averages_that_are_known_to_lag() -> None:
     layers = [{"name": "bn", "class": "BatchNormalization", "momentum": 0.9999}]
     good = normalised([2.3, 1.2, 0.9, 0.5, 0.4], training, layers=layers)
     assert check(Modes(), good).verdict is Verdict.SATISFACTORY
+
+
+def batched(size: int, kind: str = "BatchNormalization", **replaced: Any) -> Record:
+    layers = [{"name": "bn", "class": kind}]
+    record = healthy(info={"layers": layers, "fit": {"batch_size": size}}, **replaced)
+    return looked(record, probe_loss=[2.3] * 5, probe_training_loss=[2.3] * 5)
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_statistics_of_a_few_examples(size: int) -> None:
+    finding = ask("R003", batched(size, loss=stuck()))
+    assert (finding.verdict, finding.layer) == (Verdict.CONCERN, "bn")
+    assert f"normalised over batches of {size} example" in finding.message
+    assert finding.remedies[0].code == "model.fit(x, y, batch_size=32)"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [batched(5, loss=stuck()), batched(4), batched(4, "LayerNormalization", loss=stuck())],
+    ids=["many", "learned", "each by itself"],
+)
+def test_statistics_that_are_not_to_blame(record: Record) -> None:
+    assert check(Modes(), record).verdict is Verdict.SATISFACTORY

@@ -95,6 +95,21 @@ def test_occurrences_see_through_precision_and_the_sign_of_zero():
     assert occurrences([table], [table])[5] == 0
 
 
+def test_copies_bring_no_values_of_their_own():
+    once = np.c_[np.arange(50.0), np.zeros(50)]
+    assert finest([np.repeat(once, 4, axis=0)]) == 0.25
+    assert finest([np.repeat(once, 4, axis=0)], copies=150) == 1.0
+    assert finest([np.repeat(once // 10, 4, axis=0)], copies=150) == 0.1
+
+
+@given(WILD)
+@settings(deadline=None)
+def test_what_is_finest_without_copies_is_a_share(rows):
+    groups = repeated([rows])
+    share = finest([rows], copies=sum(map(len, groups)) - len(groups))
+    assert finest([rows]) <= share <= 1.0
+
+
 def test_repeated_and_finest():
     rows = random.standard_normal((20, 3))
     rows[7] = rows[19] = rows[2]

@@ -331,6 +331,7 @@ class LiveRun:
             self._note_stream()
         if self._seam is None:
             self._step = max(epoch * int(self._steps_asked or 1), self._step + 1)
+        logs = self._told(logs)
         measured = [
             (f"validation_{key[4:]}" if key.startswith("val_") else f"epoch_{key}", _unit(key), float(value))
             for key, value in logs.items()
@@ -345,11 +346,19 @@ class LiveRun:
         self._compare_epochs()
         self._measure_probe(model, epoch, False)
         if epoch == fit.get("epochs"):
-            self._for_rules.timed(
-                self._check_live
-            )  # what went wrong is said while the run goes on, if ever so late
+            # What went wrong is said while the run goes on, if ever so late.
+            self._for_rules.timed(self._check_live)
         else:
             self._look_live()
+
+    def _told(self, logs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The logs without a loss that nobody told Keras: a training step of one's own left its tracker alone."""
+        layout, loss = self._layout, logs.get("loss")
+        if layout is None or layout.has_loss or not _is_number(loss) or float(loss) != 0.0:  # type: ignore[arg-type]
+            return logs
+        if self._epoch == 1:
+            self._unwatched("the training step told Keras no loss, which logs 0 for it")
+        return {key: value for key, value in logs.items() if key != "loss"}
 
     def _compare_epochs(self) -> None:
         """Whether every epoch begins with the same batch."""

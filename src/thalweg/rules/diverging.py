@@ -30,7 +30,7 @@ class Diverging(Rule):
     Over the last w losses the *lower quartile* lies, where w is a tenth of the run between 64 and 256 steps
     (always 256 while the run goes on), or between 2 and 10 epochs,
 
-    - above the starting loss by `excess` of it; or
+    - above the starting loss, and a constant prediction's, by `excess` of it; or
     - above the lowest level reached (the lowest median of any w losses before) by `lost` of the fall from
       start to that level, and by four robust standard deviations of the losses there.
 
@@ -103,6 +103,9 @@ class Diverging(Rule):
         start = number(record, "initial_loss")
         if not np.isfinite(start) and int(steps[0]) <= 1:
             start = spread(values[:8]).location if stepwise else float(values[0])
+        constant = number(record, "constant_prediction_loss")
+        if constant > start:
+            start = constant  # the first batch may be an easy one
         blocks = [spread(values[i : i + w]) for i in range(0, n - w, w)]
         best = min(range(len(blocks)), key=lambda i: blocks[i].location)
         lowest = blocks[best]

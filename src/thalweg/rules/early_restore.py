@@ -9,7 +9,21 @@ import numpy as np
 from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
-from thalweg.rules.callbacks import UNKNOWN, Seen, argument, callbacks, known, monitored, seen
+from thalweg.rules.callbacks import (
+    UNKNOWN,
+    Seen,
+    argument,
+    callbacks,
+    known,
+    logged,
+    monitored,
+    picks_best,
+    seen,
+)
+
+_MORE = ("acc", "auc", "precision", "recall", "f1", "iou", "dice_coef", "r2")
+"""Parts of the names of metrics of which more is better."""
+_LESS = ("loss", "error", "mse", "mae", "rmse", "perplexity")
 
 
 @dataclass(frozen=True)
@@ -27,6 +41,9 @@ class EarlyRestore(Rule):
     in steps smaller than `min_delta` is put back to where it stood before them.
 
     ## How it is decided
+
+    Before the first step: a callback that monitors an accuracy, area, precision, recall, F1 or overlap for its
+    minimum, or a loss or error for its maximum.
 
     The callback's rule is repeated on the log that it monitored. A concern where all of these hold:
 
@@ -56,6 +73,7 @@ class EarlyRestore(Rule):
     code = "K006"
     title = "The epoch that was restored was not the best"
     family = Family.CALLBACKS
+    before = True
 
     later: int = 3
     """Fewest epochs after the restored one, all of them better."""
@@ -68,6 +86,8 @@ class EarlyRestore(Rule):
         """The restored epoch against the best one."""
         if not known(record):
             return self.unassessed(UNKNOWN)
+        if (wrong := self._wrong_way(record)) is not None:
+            return wrong
         asked = [r for r in callbacks(record, "EarlyStopping") if r.get("restore_best_weights") is True]
         if not asked:
             return self.unassessed("Not assessed: no `EarlyStopping` restored the best weights.")
@@ -99,6 +119,32 @@ class EarlyRestore(Rule):
             "{best_epoch}.",
             evidence,
         )
+
+    def _wrong_way(self, record: Record) -> Finding | None:
+        """A callback that takes the worst for the best: the least accuracy, or the largest loss."""
+        for row in callbacks(record, "EarlyStopping", "ModelCheckpoint", "ReduceLROnPlateau"):
+            name, direction = monitored(row).lower(), row.get("direction")
+            better = (
+                "max" if any(w in name for w in _MORE) else "min" if any(w in name for w in _LESS) else None
+            )
+            if not picks_best(row) or direction not in ("min", "max") or better in (None, direction):
+                continue
+            least, most = ("lowest", "highest") if direction == "min" else ("highest", "lowest")
+            return self.finding(
+                Verdict.CONCERN,
+                f'The callback `{{callback}}` took the {least} `{{monitor}}` for the best (`mode="{direction}"`), '
+                f"where the {most} is.",
+                {"callback": Evidence(str(row.get("class"))), "monitor": Evidence(monitored(row))},
+                series=tuple(s.name for s in [logged(record, monitored(row))] if s is not None),
+                remedies=(
+                    Remedy(
+                        f"Set `mode` to `{better}`.",
+                        "It stops, saves or restores by the wrong end of the scale.",
+                        code=f'{row.get("class")}(monitor="{monitored(row)}", mode="{better}")',
+                    ),
+                ),
+            )
+        return None
 
     def _matters(self, what: Seen, place: int, best: int) -> bool:
         value, after = float(what.values[place]), what.values[place + 1 :]

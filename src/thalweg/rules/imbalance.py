@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
-from thalweg.rules.objective import epochs, fact, number
+from thalweg.rules.objective import epochs, fact, number, objective
 from thalweg.rules.samples import class_shares, last, validation_shares
 
 _KNOWING = ("auc", "precision", "recall", "f1", "f_1", "fbeta", "balanced", "true_pos", "false_", "true_neg")
@@ -114,6 +114,11 @@ class Imbalance(Rule):
             )
         # What a network has that tells the classes which are not rare, and no others.
         base = max(chance, 1.0 - len(counted) / np.count_nonzero(shares))
+        objective_ = objective(record)
+        if objective_ is not None and not np.isfinite(objective_.values[-1]):
+            return self.unassessed(
+                "Not assessed: the last loss was not finite, and weights that are not tell no class."
+            )
         line = base + self.ignored * (1.0 - base)
         evidence["recall"] = Evidence(recall, "fraction", usual=base, threshold=line)
         template += "; the mean recall over the classes ended at {recall}"

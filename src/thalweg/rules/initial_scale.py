@@ -43,7 +43,8 @@ class InitialScale(Rule):
 
     - one gain is `gain` times too large or too small, or all of them together multiply the signal by more than
       `total` or less than its inverse, where no normalisation layer restores the scale;
-    - the run fell short: its loss did not come below a constant prediction's, or it stayed behind a linear model.
+    - the run fell short: its loss did not come below a constant prediction's, or it stayed behind a simple method;
+      or, beside a single kernel so far off, accuracy or explained variance on the probe batch under `enough`.
 
     Or: the weights of a hidden kernel above the first lean to one side (their mean is over `lean` of their root mean
     square), so that it multiplies what its inputs have in common by over `sums`, and the run fell short or
@@ -123,7 +124,7 @@ class InitialScale(Rule):
         if not one:
             evidence["whole"] = Evidence(whole, "1", usual=1.0, threshold=self.total)
             template = "The first weights of {count} kernels multiplied the signal by {whole} in all"
-        short = shortfall(record)
+        short = shortfall(record, kernel=True) or (_behind(record, self.enough) if one else None)
         if short is None:
             if progress(record).adequate:
                 return self.finding(

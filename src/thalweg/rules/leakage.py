@@ -26,15 +26,16 @@ class Leakage(Rule):
 
     ## How it is decided
 
-    Validation examples are looked up among all training examples and compared entry by entry. A share of
-    `share` or more is a concern, if chance or habit does not explain it: either the training examples
-    themselves repeat `times` times more rarely, or a column of the inputs is continuous (nine tenths of its
-    values differ among the examples), so that no two examples agree by accident. Data of few possible values
-    (categories, short texts) repeat everywhere, and are satisfactory.
+    Validation examples are looked up among all training examples and compared entry by entry. A share of `share`
+    or more is a concern, if chance or habit does not explain it: either the training examples themselves repeat
+    `times` times more rarely, or a column of the inputs is continuous (nine tenths of its values differ among the
+    examples), so that no two examples agree by accident: `most` of the validation examples then, where training
+    examples repeat as well. Data of few possible values (categories, short texts) repeat everywhere, and are
+    satisfactory.
 
     ## Thresholds
 
-    `share` = 0.1, `times` = 4. The comparison is exact: where no validation example is a training
+    `share` = 0.1, `most` = 0.5, `times` = 4. The comparison is exact: where no validation example is a training
     example the finding cannot be raised. Rates: docs/calibration.md.
 
     ## Known limits
@@ -60,6 +61,8 @@ class Leakage(Rule):
 
     share: float = 0.1
     """Share of the validation examples."""
+    most: float = 0.5
+    """The same of continuous data whose training examples repeat as well."""
     times: float = 4.0
     """How many times more of them than of the training examples have a twin."""
 
@@ -82,7 +85,8 @@ class Leakage(Rule):
             evidence["twins"] = Evidence(twins, "fraction")
         if overlap < self.share:
             return self.finding(Verdict.SATISFACTORY, f"{template}.", evidence)
-        if not (twins * self.times <= overlap or finest >= 0.9):
+        copied = finest >= 0.9 and (overlap >= self.most or not twins >= self.share)
+        if not (twins * self.times <= overlap or copied):
             if not np.isfinite(twins):
                 return self.unassessed(
                     f"Not assessed: {template[0].lower()}{template[1:]}; the record does not say how "

@@ -136,12 +136,12 @@ class Modes(Rule):
         template = f"{_ENDED}; {words if harm is None else harm.words}."
         evidence |= {} if harm is None else harm.evidence
         if momenta:
-            evidence["momentum"] = Evidence(float(max(momenta)), "1", usual=0.99)
+            evidence["taken"] = Evidence(1.0 - float(max(momenta)), "1", usual=0.01)
             evidence["steps"] = Evidence(record.last_step, "steps")
             evidence["held"] = Evidence(held, "fraction", threshold=self.stale)
             template += (
-                " The moving averages kept {momentum} of themselves at each of {steps} steps, {held} of what they "
-                "began with."
+                " The moving averages took over {taken} of each of {steps} batches, and still held {held} of what "
+                "they began with."
             )
         return self.finding(
             Verdict.CONCERN,

@@ -40,7 +40,8 @@ class NoisyLabels(Rule):
       label than their equal, more than independent answers to an open question would give;
 
     - learned by heart: the training accuracy ended above what it leaves (1 - share / 2), and the validation data
-      confirm it: their accuracy fell from its best by `fall` and three standard errors; or, where equal inputs
+      confirm it: their accuracy fell from its best by `fall` (half of it, where it was never above 1 - share by more
+      than `slack`) and three standard errors; or, where equal inputs
       contradict one another, it was at no time above 1 - share by more than `slack`;
     - wrong in training only: the validation accuracy ended above the training accuracy (as logged, and in
       inference mode) by `apart` and four standard errors, where nothing else makes training examples harder:
@@ -146,7 +147,9 @@ class NoisyLabels(Rule):
         count = number(record, "data", "validation", "examples")
         error = np.sqrt(best * (1.0 - min(best, 1.0)) / (count if count >= 1.0 else 200.0))
         fell = best - ended >= max(self.fall, 3.0 * float(error))
-        confirmed = fell or (certain is not None and best <= 1.0 - share + self.slack)
+        low = best <= 1.0 - share + self.slack
+        fell = fell or (low and best - ended >= max(0.5 * self.fall, 3.0 * float(error)))
+        confirmed = fell or (certain is not None and low)
         if not (line < training <= 1.0 and confirmed and 0.0 < best <= 1.0):
             return self.finding(
                 Verdict.SATISFACTORY,

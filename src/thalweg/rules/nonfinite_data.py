@@ -93,7 +93,8 @@ class NonFiniteData(Rule):
                 "of one's own may mask.",
                 evidence,
             )
-        return self.finding(Verdict.CONCERN, template, evidence, series=names, remedies=_REMEDIES)
+        remedies = _REMEDIES_OF_TARGETS if where.endswith("target") else _REMEDIES
+        return self.finding(Verdict.CONCERN, template, evidence, series=names, remedies=remedies)
 
 
 def _held(record: Record) -> Iterator[tuple[str, dict[str, Evidence]]]:
@@ -132,4 +133,12 @@ _REMEDIES = (
         "The examples may be right and their preparation wrong.",
         Safety.MANUAL,
     ),
+)
+_REMEDIES_OF_TARGETS = (
+    Remedy(
+        "Drop the examples whose target is not finite, from inputs and targets alike.",
+        "One of them makes every parameter NaN at the next step, and nobody knows its answer.",
+        code="finite = np.isfinite(y.reshape(len(y), -1)).all(axis=1); x, y = x[finite], y[finite]",
+    ),
+    _REMEDIES[2],
 )

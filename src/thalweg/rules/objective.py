@@ -14,8 +14,11 @@ GAIN = 0.02
 
 
 def objective(record: Record) -> Series | None:
-    """The training loss in its finest measurement: per step, else per epoch; None where there is neither."""
-    for name in ("loss", "epoch_loss"):
+    """The training loss in its finest measurement: per step, else per epoch; None where there is none.
+
+    Where the training step told nobody its loss, that of the probe batch.
+    """
+    for name in ("loss", "epoch_loss", "probe_loss"):
         if len(record.series.get(name, ())):
             return record.series[name]
     return None

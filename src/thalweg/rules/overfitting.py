@@ -7,6 +7,7 @@ import numpy as np
 from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
+from thalweg.rules.callbacks import callbacks, monitored
 from thalweg.rules.objective import number, unit
 from thalweg.stats import Turn, mean, turn
 
@@ -36,16 +37,22 @@ class Overfitting(Rule):
       and slows down is one rise; or nearly every validation after the turn lies above the one before, with a
       p-value below `signs` (eight rises in a row): it takes no noise estimate, which few validations do not
       give;
-    - the rise is `rise` of the lowest level or more, and a hundredth of the untrained loss or more;
+    - the rise is `rise` of the lowest level or more, and a hundredth of the untrained loss or more; `confident` of
+      it where the validation accuracy stayed within `kept` of its best: the network then grew too sure of a few
+      mistakes, and made no more of them;
     - the training loss ended below its value at the turn.
+
+    Withdrawn where the parameters of the turn were kept: `EarlyStopping` restored them, or `ModelCheckpoint`
+    saves the best by the validation loss.
 
     A single bump moves neither the trend nor the last stretch, so it does not count.
 
     ## Thresholds
 
-    `errors` = 4, `significance` = 0.05, `rise` = 0.05, `signs` = 0.005. On validation losses that fall and
-    stay flat 0 to 0.4 % at independent noise of 2 to 15 %; noise that wanders costs more: up to 1.7 % where
-    neighbours correlate by 0.5, and 7 % by 0.9, 50 epochs (1,000 runs each, `benchmarks/error_rates.py`).
+    `errors` = 4, `significance` = 0.05, `rise` = 0.05, `confident` = 0.25, `kept` = 0.01, `signs` = 0.005. On
+    validation losses that fall and stay flat 0 to 0.4 % at independent noise of 2 to 15 %; noise that wanders
+    costs more: up to 1.7 % where neighbours correlate by 0.5, and 7 % by 0.9, 50 epochs (1,000 runs each,
+    `benchmarks/error_rates.py`).
 
     On 110 runs of 22 healthy Keras programs, on three backends: 1 alarm (0 to 5 %,
     `benchmarks/programs.py`), on a validation loss that rose by 13 %.
@@ -76,6 +83,10 @@ class Overfitting(Rule):
     """One-sided p of the trend after the turn."""
     rise: float = 0.05
     """Least rise, as a share of the lowest level."""
+    confident: float = 0.25
+    """The same where the accuracy did not fall with it."""
+    kept: float = 0.01
+    """How far the last validation accuracies may lie below the best level of any stretch."""
     signs: float = 0.005
     """One-sided p of so many rises from one validation to the next after the turn."""
 
@@ -90,7 +101,8 @@ class Overfitting(Rule):
             )
         word = unit(record)
         step = int(validation.steps[found.index])
-        least = self.rise * abs(found.lowest)
+        share = self.confident if self._kept(record) else self.rise
+        least = share * abs(found.lowest)
         evidence = {
             "step": Evidence(step, word),
             "latest": Evidence(
@@ -109,6 +121,13 @@ class Overfitting(Rule):
             if found.rise <= 0.0:
                 template = "The validation loss was lowest at its end, at {ended}."
             return self.finding(Verdict.SATISFACTORY, template, evidence, series=("validation_loss",))
+        if (kept := _kept_best(record, step)) is not None:
+            return self.finding(
+                Verdict.SATISFACTORY,
+                f"The validation loss turned around {word} {{step}} and rose to {{latest}}; {kept}.",
+                evidence,
+                series=("validation_loss",),
+            )
         if not after < before:
             return self.unassessed(
                 f"Not assessed: validation rose from {{latest__usual}} at {word} {{step}} to {{latest}}, "
@@ -116,7 +135,7 @@ class Overfitting(Rule):
                 evidence,
             )
         evidence["rise"] = Evidence(
-            found.rise / abs(found.lowest) if found.lowest else 1.0, "fraction", threshold=self.rise
+            found.rise / abs(found.lowest) if found.lowest else 1.0, "fraction", threshold=share
         )
         evidence["errors"] = Evidence(found.score, "standard errors", threshold=self.errors)
         evidence["training"] = Evidence(after, validation.unit, usual=before)
@@ -153,6 +172,14 @@ class Overfitting(Rule):
         shown = beyond_noise or found.p_signs < self.signs
         return bool(shown and rise >= least and not rise < 0.01 * untrained)
 
+    def _kept(self, record: Record) -> bool:
+        """Whether the validation accuracy ended where it was best, by the means of stretches of n/6 epochs."""
+        series = record.series.get("validation_accuracy")
+        if series is None or len(series) < 6 or not np.isfinite(series.values).all():
+            return False
+        levels = [float(np.mean(part)) for part in np.array_split(series.values, 6)]
+        return levels[-1] >= max(levels) - self.kept
+
     def _training(self, record: Record, step: int) -> tuple[float, float]:
         """The training loss around a step and at the end."""
         if len(epoch := record.series.get("epoch_loss", ())):
@@ -163,3 +190,18 @@ class Overfitting(Rule):
         at = int(np.searchsorted(loss.steps, step))
         w = max(1, len(loss) // 20)
         return mean(loss.values[max(0, at - w) : at + 1]).value, mean(loss.values[-w:]).value
+
+
+def _kept_best(record: Record, step: int) -> str | None:
+    """What a callback did to keep the parameters of the turn; None where none did."""
+    for row in callbacks(record, "EarlyStopping", "ModelCheckpoint"):
+        if monitored(row) != "val_loss" or row.get("direction") != "min":
+            continue
+        if row.get("class") == "ModelCheckpoint" and row.get("save_best_only") is True:
+            return "`ModelCheckpoint` saved the best"
+        done = any(
+            e.kind == "finished" and e.detail.get("reason") in ("completed", "stopped") for e in record.events
+        )
+        if row.get("class") == "EarlyStopping" and row.get("restore_best_weights") is True and done:
+            return "`EarlyStopping` restored the best"
+    return None

@@ -9,9 +9,10 @@ import numpy as np
 from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
-from thalweg.rules.objective import number, rows
+from thalweg.rules.objective import number, progress, rows
 from thalweg.rules.shortfall import Shortfall, failure, learnable
 from thalweg.rules.steps import HOT, OPPOSED, few, plain, rate, setting, steps
+from thalweg.stats import Mean, spread
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ class RateTooHigh(Rule):
       one side of the valley to the other looks like.
     - *Failure*: the last loss was not finite, the run ended short of a linear model or of a constant
       prediction, or the loss diverged (`L002`) or oscillated (`L003`); or, after steps above `ratio`, it took `lost`
-      of the epochs (two or more) to come under a constant prediction's loss.
+      of the epochs (two or more) to come under a constant prediction's loss, or the loss ended above `near` of it;
+      or successive gradients had a mean cosine under `cycle` while the updates of the last third stayed above a tenth
+      of those of the first: to and fro over the valley, for ever.
 
     Left to others: a negative rate (P007); batches of four examples or fewer (P008), unless the rate is
     extreme; steps made long by inputs or targets of root mean square above `scale`, or by kernels drawn
@@ -49,8 +52,8 @@ class RateTooHigh(Rule):
 
     ## Thresholds
 
-    `ratio` = 0.25, `cosine` = -0.25, `scale` = 10, `lost` = 0.25, `extreme` = 1. None is an alarm
-    without a run that failed. Rates: docs/calibration.md.
+    `ratio` = 0.25, `cosine` = -0.25, `scale` = 10, `cycle` = -0.9, `near` = 0.95, `lost` = 0.25, `extreme` = 1. None
+    is an alarm without a run that failed. Rates: docs/calibration.md.
 
     ## Known limits
 
@@ -79,6 +82,10 @@ class RateTooHigh(Rule):
     """Largest mean cosine of successive gradients that jump from side to side."""
     scale: float = 10.0
     """Size of inputs, targets or initial kernels that makes long steps of an ordinary rate."""
+    near: float = 0.95
+    """Share of a constant prediction's loss above which nothing is shown to have been learned."""
+    cycle: float = -0.9
+    """Largest mean cosine of gradients that do nothing but go to and fro."""
     lost: float = 0.25
     """Share of the epochs until the loss came back under a constant prediction's."""
     extreme: float = 1.0
@@ -112,7 +119,7 @@ class RateTooHigh(Rule):
             if long
             else ("Successive gradients pointed against each other (mean cosine {cosine})")
         )
-        failed = failure(record) or (self._lost(record) if long else None)
+        failed = failure(record) or (self._lost(record) if long else None) or self._cycle(record, went.cosine)
         if failed is None:
             return self.finding(Verdict.SATISFACTORY, f"{how}, and the run did not fail by it.", evidence)
         if (other := self._other(record, typical)) is not None:
@@ -151,12 +158,31 @@ class RateTooHigh(Rule):
             ),
         )
 
+    def _cycle(self, record: Record, cosine: Mean) -> Shortfall | None:
+        """Steps that go to and fro over the valley, each as long as the one before, and never come to rest."""
+        updates = record.series.get("update_norm")
+        if updates is None or len(updates) < 12 or not cosine.quantile(0.99) < self.cycle:
+            return None
+        first, _, last = (spread(part).location for part in np.array_split(updates.values, 3))
+        if not last > 0.1 * first > 0.0:
+            return None
+        found = {"last": Evidence(last, "parameter", usual=first, threshold=0.1 * first)}
+        return Shortfall(
+            "the last updates were {last} long, after {last__usual} at first", found, ("update_norm",)
+        )
+
     def _lost(self, record: Record) -> Shortfall | None:
         """The first epochs, where it took many to come back under a constant prediction's loss."""
         logged, penalty = record.series.get("epoch_loss"), record.series.get("penalty")
         constant = number(record, "constant_prediction_loss")
         if logged is None or len(logged) < 4 or not np.isfinite(constant):
             return None
+        made = progress(record)
+        if made.adequate is None and self.near * constant < made.final:
+            found = {"loss": Evidence(made.final, "loss", usual=constant, threshold=self.near * constant)}
+            return Shortfall(
+                "the loss ended at {loss}, where a constant prediction has {loss__usual}", found, ("loss",)
+            )
         if penalty is not None and np.any(penalty.values > 0.1 * constant):
             return None
         above = logged.values >= constant

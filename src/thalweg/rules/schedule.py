@@ -47,7 +47,7 @@ class ScheduleEnded(Rule):
 
     ## Thresholds
 
-    `nothing` = 1e-3, `idle` = 0.8, `spent` = 0.1, `share` = 0.2, `cosine` = 0.15. Rates: docs/calibration.md.
+    `nothing` = 1e-3, `idle` = 0.8, `spent` = 0.2, `share` = 0.2, `cosine` = 0.15. Rates: docs/calibration.md.
 
     ## Known limits
 
@@ -73,7 +73,7 @@ class ScheduleEnded(Rule):
     """Share of the starting rate that is as good as none."""
     idle: float = 0.8
     """Least share of the steps asked for that would have no rate."""
-    spent: float = 0.1
+    spent: float = 0.2
     """Largest sum of the rates, as a share of the peak throughout."""
     share: float = 0.2
     """Least fall over the second half of that sum, as a share of the whole fall."""

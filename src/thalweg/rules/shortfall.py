@@ -54,10 +54,11 @@ def shortfall(record: Record, *, kernel: bool = False) -> Shortfall | None:
 def failure(record: Record) -> Shortfall | None:
     """How a run failed that stepped too far: it fell short, diverged (`L002`) or oscillated (`L003`).
 
-    A loss that was still falling over the second half of the run is on its way to a linear model.
+    A loss that was still falling over the second half of the run, and under a constant prediction's, is on its way to
+    a linear model.
     """
     short = shortfall(record)
-    if short is not None and not underway(record, short):
+    if short is not None and (not underway(record, short) or progress(record).adequate is False):
         return short
     for rule, words in ((Diverging(), "the loss diverged"), (Oscillating(), "the loss oscillated")):
         found = rule.check(record)

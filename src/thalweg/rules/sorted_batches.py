@@ -44,7 +44,7 @@ class SortedBatches(Rule):
 
     ## Thresholds
 
-    `one_class` = 0.5, `excess` = 0.3, `neighbours` = 0.9, `forgotten` = 1.5, `share` = 0.1. Rates:
+    `one_class` = 0.25, `excess` = 0.2, `neighbours` = 0.9, `forgotten` = 1.5, `share` = 0.1. Rates:
     docs/calibration.md.
 
     ## Known limits
@@ -67,9 +67,9 @@ class SortedBatches(Rule):
     family = Family.DATA
     before = True
 
-    one_class: float = 0.5
+    one_class: float = 0.25
     """Share of the batches."""
-    excess: float = 0.3
+    excess: float = 0.2
     """Share of the batches beyond what random order gives."""
     neighbours: float = 0.9
     """Correlation of successive targets."""

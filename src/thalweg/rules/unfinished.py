@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record, Series
 from thalweg.rule import Rule
-from thalweg.rules.objective import GAIN, epochs, progress, unit
+from thalweg.rules.objective import GAIN, Progress, epochs, progress, unit
 from thalweg.stats import p_falls, spread, trend
 
 
@@ -51,9 +51,9 @@ class Unfinished(Rule):
     A run of fewer than `epochs` epochs, or of fewer than 256 steps and eight epochs, is judged by its losses per
     step, and only where all is plain: the fall over the last third is `plain` of the gain or more (a straight
     line has a third of it there), the loss ended above half of a constant prediction's (of its start where that
-    is not known), and each validation was below the one before. Five to seven epochs suffice where training
-    and validation losses both fell from each to the next, in the last by half of their mean fall or more, and the end
-    was as far.
+    is not known), and each validation was below the one before. Three to seven epochs suffice where training and
+    validation losses both fell from each to the next, in the last by three fifths of their mean fall or more, and
+    the end was as far.
 
     ## Thresholds
 
@@ -104,8 +104,9 @@ class Unfinished(Rule):
             "Not assessed: it takes {epochs__threshold} epochs to tell, and there were {epochs}.",
             {"epochs": Evidence(known, "epochs", threshold=self.epochs)},
         )
+        made = progress(record)
         if fewer and series.name != "loss":
-            return few
+            return self._plainly(record, self._far(made, series.values[-1])) or few
         finite = np.isfinite(series.values)
         steps, values = series.steps[finite], series.values[finite]
         name = f"the {'validation' if series.name == 'validation_loss' else 'training'} loss"
@@ -121,7 +122,6 @@ class Unfinished(Rule):
                     {"values": Evidence(len(values) if finite[-1] else 0, "values", threshold=fewest)},
                 )
             )
-        made = progress(record)
         if made.fell is False:
             return (
                 few
@@ -140,14 +140,16 @@ class Unfinished(Rule):
         falls = p_value < self.significance * (0.1 if brief else 1.0)
         # Adding zero turns -0.0, which a constant series gives, into 0.
         fall, most = 0.0 - line.change, 0.0 - line.quantile(0.05)
+        if series.name != "loss":  # a line may begin above what it is drawn through
+            fall = min(fall, max(float(values[-third] - values[-1]), 0.0))
         early = _early(record, series.name, values)
         gain = max(early - end, fall, 0.0)
         # Short runs are judged on more than a third of them, and then have to have fallen further.
         share = (self.plain if brief else self.share) * 3.0 * third / n
         least = share * gain
-        far = end > 0.5 * (made.constant if np.isfinite(made.constant) else made.start)
+        far = self._far(made, end)
         if fewer and not (falls and fall >= least > 0.0 and far):
-            return few
+            return self._plainly(record, far) or few
         word = unit(record)
         start = Evidence(int(steps[-third]), word)
         level = Evidence(end if series.name == "loss" else float(values[-1]), series.unit)
@@ -247,14 +249,18 @@ class Unfinished(Rule):
             remedies=_LONGER,
         )
 
+    def _far(self, made: Progress, end: float) -> bool:
+        """Whether a loss is still above half of a constant prediction's, or of its start where that is not known."""
+        return bool(end > 0.5 * (made.constant if np.isfinite(made.constant) else made.start))
+
     def _plainly(self, record: Record, far: bool) -> Finding | None:
         """A few epochs each of which was better than the one before, in training and validation, and no less so."""
         logged, seen = (record.series.get(name) for name in ("epoch_loss", "validation_loss"))
-        if logged is None or seen is None or not far or not self.epochs <= min(len(logged), len(seen)) < 8:
+        if logged is None or seen is None or not far or not 3 <= min(len(logged), len(seen)) < 8:
             return None
         for values in (logged.values, seen.values):
             falls = -np.diff(values)
-            if not np.all(falls > 0.0) or falls[-1] < 0.5 * float(np.mean(falls)):
+            if not np.all(falls > 0.0) or falls[-1] < 0.6 * float(np.mean(falls)):
                 return None
         if _annealed(record) is not None:
             return None
@@ -266,7 +272,7 @@ class Unfinished(Rule):
             "loss by {fall} in the last, where {fall__usual} was the mean, and stood at {level}.",
             {
                 "epochs": Evidence(len(seen), "epochs"),
-                "fall": Evidence(last, seen.unit, usual=mean, threshold=0.5 * mean),
+                "fall": Evidence(last, seen.unit, usual=mean, threshold=0.6 * mean),
                 "level": Evidence(float(seen.values[-1]), seen.unit),
             },
             series=("validation_loss", "epoch_loss"),

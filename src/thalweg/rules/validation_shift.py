@@ -42,11 +42,12 @@ class ValidationShift(Rule):
     Otherwise beside the curves: a linear rule tells validation from training inputs with an area under the ROC
     curve of `area` or more on examples that it has not seen, or the standard deviations differ by a factor of
     3; and the validation loss was `worse` times the training loss or more at every epoch from the first on, at
-    least 3, and never better than a constant prediction.
+    least 3, and never better than a constant prediction; or a linear rule tells them so, and the accuracy ended
+    lower in validation by `gap` and four standard errors.
 
     ## Thresholds
 
-    `factor` = 50, `unseen` = 0.1, `area` = 0.8, `worse` = 2. Rates: docs/calibration.md.
+    `factor` = 50, `unseen` = 0.1, `area` = 0.8, `gap` = 0.05, `worse` = 2. Rates: docs/calibration.md.
 
     ## Known limits
 
@@ -74,6 +75,8 @@ class ValidationShift(Rule):
     """Share of the validation examples whose class no training target has."""
     area: float = 0.8
     """Area under the ROC curve."""
+    gap: float = 0.05
+    """How far the validation accuracy lies below that of training."""
     worse: float = 2.0
     """Validation loss over training loss, at every epoch."""
 
@@ -117,6 +120,16 @@ class ValidationShift(Rule):
                 else "Validation and training inputs had standard deviations within a factor of {ratio}."
             )
             return self.finding(Verdict.SATISFACTORY, words, evidence)
+        if (gap := self._told_apart(record, shift)) is not None:
+            return self.finding(
+                Verdict.CONCERN,
+                "A linear rule told validation from training inputs with an area under the ROC curve of {shift}, "
+                "where {shift__usual} is chance; the accuracy ended at {validation} in validation and at "
+                "{validation__usual} in training.",
+                {**evidence, "validation": gap},
+                series=shown(record, "validation_accuracy", "epoch_accuracy", "validation_loss"),
+                remedies=(_ONE_PLACE, _SHUFFLED),
+            )
         if (apart := self._apart(record)) is None:
             return self.unassessed(
                 "Not assessed: the validation inputs differ from the training inputs, and the losses do "
@@ -169,6 +182,15 @@ class ValidationShift(Rule):
         """Whether the network in the end did on the validation data about as well as on its own."""
         ended, constant = last(record, "validation_loss"), number(record, "constant_prediction_loss")
         return ended <= self.worse * last(record, "epoch_loss") and not ended > 0.9 * constant
+
+    def _told_apart(self, record: Record, shift: float) -> Evidence | None:
+        """The validation accuracy, where it ended far below that of training on inputs that can be told apart."""
+        ended, own = last(record, "validation_accuracy"), last(record, "epoch_accuracy")
+        count = number(record, "data", "validation", "examples")
+        if not (shift >= self.area and count >= 1.0 and 0.0 <= ended <= 1.0 and 0.0 <= own <= 1.0):
+            return None
+        line = own - max(self.gap, 4.0 * float(np.sqrt(own * (1.0 - own) / count)))
+        return Evidence(ended, "fraction", usual=own, threshold=line) if ended < line else None
 
     def _apart(self, record: Record) -> Evidence | None:
         """The least ratio of validation to training loss over the epochs, where validation never was of use."""
