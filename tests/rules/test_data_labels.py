@@ -78,7 +78,7 @@ class TestUnrelatedLabels:
 
     def test_labels_with_a_signal(self):
         assert verdict(self.rule, run(data(), flat(), ends=self.by_heart)) is SATISFACTORY
-        weak = {**self.nothing, "p": 0.05}
+        weak = {**self.nothing, "p": 0.04}
         assert verdict(self.rule, run(data(signal=weak), flat(), ends=self.by_heart)) is SATISFACTORY
 
     def test_without_validation_the_training_has_to_fail(self):

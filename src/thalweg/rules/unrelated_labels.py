@@ -41,7 +41,7 @@ class UnrelatedLabels(Rule):
 
     ## Thresholds
 
-    `p` = 0.1, `examples` = 200. By construction a tenth of all data with a signal that is just
+    `p` = 0.05, `examples` = 200. By construction a twentieth of all data with a signal that is just
     not there pass the first test; the network's own failure is what makes the alarm. Rates: docs/calibration.md.
 
     ## Known limits
@@ -65,7 +65,7 @@ class UnrelatedLabels(Rule):
     family = Family.DATA
     needs = (("loss", "epoch_loss"),)
 
-    p: float = 0.1
+    p: float = 0.05
     """Share of the permutations that did as well."""
     examples: int = 200
     """Fewest examples of the sample."""
