@@ -157,3 +157,17 @@ def test_a_failed_training_is_tried_again(tmp_path):
     results = Results(tmp_path / "results.jsonl", [BAD])
     results.add(run(BAD, "faulty", 1, None, failed="over 9 s"))
     assert ("bad", "faulty", 1, "numpy") not in results
+
+
+def test_qualities_are_kept_for_whether_a_fault_is_one_and_for_nothing_else(tmp_path):
+    kept = tmp_path / "qualities.csv"
+    results = Results(tmp_path / "results.jsonl", [BAD], kept)
+    for seed in range(5):
+        results.add(run(BAD, "faulty", seed, 0.125 * seed, ["D003"]))
+        results.add(run(BAD, "twin", seed, None if seed else 0.9, []))
+    assert results.keep(kept) == 10
+    again = Results(tmp_path / "none.jsonl", [BAD], kept)
+    assert {r.key: r.quality for r in again} == {r.key: r.quality for r in results}
+    assert not any(r.judged or r.key in again for r in again)
+    assert evidence.validity(BAD, again) == evidence.validity(BAD, results)
+    assert evidence.part(PROGRAMS, again, "numpy", lambda seed: True).judged == ()

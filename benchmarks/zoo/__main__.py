@@ -1,4 +1,4 @@
-"""`python -m benchmarks.zoo run | validate | rediagnose | table | picture`; see docs/zoo.md."""
+"""`python -m benchmarks.zoo run | validate | keep | rediagnose | table | picture`; see docs/zoo.md."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from benchmarks.zoo import picture, runner, table
 from benchmarks.zoo.evidence import Part, accepted, confusion, part, validity
 from benchmarks.zoo.program import FAULTY, HEALTHY, TWIN, Program
-from benchmarks.zoo.results import Results
+from benchmarks.zoo.results import KEPT, Results
 
 
 def seeds(text: str) -> list[int]:
@@ -23,7 +23,9 @@ def main() -> None:
     """Read the command line and do what it says."""
     backend = runner.backend()
     parser = argparse.ArgumentParser(prog="python -m benchmarks.zoo", description=__doc__)
-    parser.add_argument("command", choices=["run", "validate", "rediagnose", "table", "picture", "list"])
+    parser.add_argument(
+        "command", choices=["run", "validate", "keep", "rediagnose", "table", "picture", "list"]
+    )
     parser.add_argument("--seeds", type=seeds, help="such as 0-9,100 (run: 100-104)")
     parser.add_argument("--only", nargs="+", default=[""], help="programs whose name or class holds a word")
     parser.add_argument("--part", choices=["held-out", "development", "all"], help="run: all, else held-out")
@@ -33,7 +35,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("runs/zoo"), help="results and records")
     options = parser.parse_args()
 
-    everything = options.command in ("run", "validate", "rediagnose", "list")
+    everything = options.command in ("run", "validate", "keep", "rediagnose", "list")
     options.part = options.part or ("all" if everything else "held-out")
 
     from benchmarks.zoo.catalogue import PROGRAMS
@@ -75,6 +77,8 @@ def main() -> None:
             )
     elif options.command == "rediagnose":
         print(f"{sum(1 for _ in runner.rediagnose(results))} records diagnosed again")
+    elif options.command == "keep":
+        print(f"{results.keep()} qualities are kept in {KEPT}")
     elif options.command == "validate":
         asked = options.seeds or range(1000)
         validate(chosen, [r for r in results if r.backend == backend and r.seed in asked])

@@ -141,9 +141,7 @@ def part(
         right = accepted(program, runs)
         kinds = {HEALTHY, FAULTY, *([TWIN] if program.good else [])}
         judged += [
-            Judged(program, r, right)
-            for r in runs
-            if r.variant in kinds and seeds_of(r.seed) and not r.failed
+            Judged(program, r, right) for r in runs if r.variant in kinds and seeds_of(r.seed) and r.judged
         ]
     return Part(tuple(judged), validities, tuple(skipped))
 

@@ -1,5 +1,10 @@
-"""What the zoo has measured so far: one line of JSON a run, appended, the last line for a run counts."""
+"""What the zoo has measured so far: one line of JSON a run, appended, the last line for a run counts.
 
+How good each training was is also kept in the repository, for whether a fault is one: it has nothing to do with the
+rules, and need not be measured again.
+"""
+
+import csv
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -30,6 +35,8 @@ class Result:
     raised: str = ""
     """What `fit` raised, where it did: that may be the very fault."""
     folder: str = ""
+    kept: bool = False
+    """Whether only its quality is known, from the repository."""
 
     @property
     def concerns(self) -> list[str]:
@@ -40,6 +47,11 @@ class Result:
     def causes(self) -> list[str]:
         """The concerns that no other explains."""
         return [code for code in self.concerns if code not in self.because]
+
+    @property
+    def judged(self) -> bool:
+        """Whether it is known what Thalweg says of it."""
+        return not (self.kept or self.failed)
 
     @property
     def key(self) -> tuple[str, str, int, str]:
@@ -54,22 +66,26 @@ def told(diagnosis: Diagnosis) -> dict[str, dict[str, str]]:
     }
 
 
-class Results:
-    """The file of results; those of programs that have changed since are left out."""
+KEPT = Path(__file__).with_name("qualities.csv")
+_FIELDS = ("program", "variant", "seed", "backend", "source", "quality")
 
-    def __init__(self, path: Path, programs: Iterable[Program]) -> None:
+
+class Results:
+    """The file of results, and the qualities that are kept; those of programs changed since are left out."""
+
+    def __init__(self, path: Path, programs: Iterable[Program], kept: Path = KEPT) -> None:
         self.path = path
         sources = {(p.name, variant): p.source(variant) for p in programs for variant in p.variants}
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        read = [Result(**json.loads(line)) for line in lines]
+        read = [*_qualities(kept), *(Result(**json.loads(line)) for line in lines)]
         self._runs = {r.key: r for r in read if sources.get((r.program, r.variant)) == r.source}
 
     def __iter__(self):
         return iter(list(self._runs.values()))
 
     def __contains__(self, key: tuple[str, str, int, str]) -> bool:
-        """Whether a run is known; a training that failed is tried again."""
-        return key in self._runs and not self._runs[key].failed
+        """Whether a run was judged; a training that failed is tried again."""
+        return key in self._runs and self._runs[key].judged
 
     def add(self, result: Result) -> None:
         """Keep a result, on disk as well."""
@@ -77,3 +93,28 @@ class Results:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(result)) + "\n")
+
+    def keep(self, path: Path = KEPT) -> int:
+        """Write the qualities for the repository; how many there are."""
+        rows = sorted((r for r in self if not r.failed), key=lambda r: r.key)
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(_FIELDS)
+            for r in rows:
+                quality = "" if r.quality is None else f"{r.quality:.6g}"
+                writer.writerow([r.program, r.variant, r.seed, r.backend, r.source, quality])
+        return len(rows)
+
+
+def _qualities(path: Path) -> list[Result]:
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            Result(**{**row, "seed": int(row["seed"]), "quality": _number(row["quality"])}, kept=True)
+            for row in csv.DictReader(file)
+        ]
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None
