@@ -488,3 +488,31 @@ class TestSameOrder:
         assert self.ask(thinned).verdict is SATISFACTORY
         assert self.ask(epochs_of(values[:2])).verdict is SATISFACTORY
         assert self.ask(epochs_of(values[:8])).verdict is CONCERN
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        (stopping(monitor="val_accuracy", mode="min", direction="min"), 'mode="max"'),
+        (checkpoint(monitor="val_auc", direction="min"), 'mode="max"'),
+        (plateau(monitor="val_loss", direction="max"), 'mode="min"'),
+    ],
+)
+def test_the_wrong_end_of_the_scale(row: dict[str, Any], code: str) -> None:
+    before = Record({"callbacks": [row]}, {})
+    finding = check(EarlyRestore(), before)
+    assert finding.verdict is CONCERN
+    assert code in finding.remedies[0].code
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        stopping(monitor="val_accuracy", direction="max"),
+        stopping(monitor="val_top", direction="min"),
+        checkpoint(monitor="val_auc", direction="min", save_best_only=False),
+        stopping(monitor="val_accuracy", direction=None),
+    ],
+)
+def test_the_right_end_or_one_that_nobody_knows(row: dict[str, Any]) -> None:
+    assert check(EarlyRestore(), Record({"callbacks": [row]}, {})).verdict is UNASSESSED

@@ -76,6 +76,22 @@ class TestValidationShift:
         assert verdict(self.rule, before(data())) is UNASSESSED
         assert verdict(self.rule, before(data(validation=validation(row(spread=1.1))))) is SATISFACTORY
 
+    @pytest.mark.parametrize(
+        ("accuracy", "shift", "found"),
+        [(0.7, 0.9, CONCERN), (0.7, 0.6, SATISFACTORY), (0.92, 0.9, UNASSESSED)],
+    )
+    def test_an_accuracy_that_validation_does_not_reach(self, accuracy, shift, found):
+        """Codes of categories that were numbered anew for the validation data."""
+        facts = data(validation=validation(shift=shift))
+        ends = {"validation_accuracy": [0.8, *[accuracy] * 19], "epoch_accuracy": np.linspace(0.6, 0.95, 20)}
+        assert verdict(self.rule, run(facts, ends=ends)) is found
+
+    def test_a_gap_of_a_small_validation_set_is_chance(self):
+        ends = {"validation_accuracy": [0.85] * 20, "epoch_accuracy": [0.95] * 20}
+        few, many = ({**validation(shift=0.9), "examples": n} for n in (50, 1000))
+        assert verdict(self.rule, run(data(validation=few), ends=ends)) is UNASSESSED
+        assert verdict(self.rule, run(data(validation=many), ends=ends)) is CONCERN
+
     def test_augmented_training_inputs(self):
         """Training inputs are noisier than those of validation, and the validation loss lower."""
         facts = data(validation=validation(shift=0.95))
@@ -99,6 +115,11 @@ class TestLeakage:
     def test_copies_of_continuous_examples(self):
         """Oversampled before the split: everything has a twin, and none by accident."""
         assert verdict(self.rule, self.at(0.9, whole=0.95, finest=0.98)) is CONCERN
+
+    def test_continuous_examples_that_repeat_of_themselves(self):
+        """Measurements rounded to a few digits, a quarter of which occur twice."""
+        assert verdict(self.rule, self.at(0.25, whole=0.25, finest=0.95)) is SATISFACTORY
+        assert verdict(self.rule, self.at(0.25, whole=0.02, finest=0.95)) is CONCERN
 
     def test_categories_repeat_by_nature(self):
         finding = ask(self.rule, self.at(0.97, examples=0.3, whole=0.98, finest=0.01))

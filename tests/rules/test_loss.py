@@ -92,6 +92,15 @@ def test_a_rise_within_the_noise_is_none() -> None:
     assert ask("L002", record).verdict is Verdict.SATISFACTORY
 
 
+def test_an_easy_first_batch_is_no_start() -> None:
+    """A rare class that the first batch did not hold: its loss is a third of a constant prediction's."""
+    loss = 0.5 + 0.05 * np.random.default_rng(0).standard_normal(1000)
+    info = {"initial_loss": 0.15, "constant_prediction_loss": 0.55}
+    assert ask("L002", healthy(1000, loss=loss, info=info)).verdict is Verdict.SATISFACTORY
+    alone = {"initial_loss": 0.15, "constant_prediction_loss": None}
+    assert ask("L002", healthy(1000, loss=loss, info=alone)).verdict is Verdict.CONCERN
+
+
 def grows_worse(epochs: int, best: int, end: float) -> Record:
     """Epochs whose training loss falls to 0.5 up to the `best` one, and lies at `end` after it."""
     after = end + 0.02 * np.random.default_rng(0).standard_normal(epochs - best)

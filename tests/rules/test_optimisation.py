@@ -466,3 +466,30 @@ def test_weighted_examples_are_not_held_to_a_linear_model() -> None:
         loss = 1.5 + 0.8 * np.exp(-T / 50)
         record = run(loss, ratio=np.r_[0.4, 0.02 * np.ones(N - 1)], rate=0.1, info={**linear, "fit": fit})
         assert ask("P003", having(record, series("probe_accuracy", [0.1, 0.7]))).verdict is verdict
+
+
+def cycling(cosine: float, last: float) -> Record:
+    """Full-batch steps on a bowl whose curvature is two over the rate: as far back as forth, to a good loss."""
+    record = run(0.1 + np.exp(-T / 20), cosine=cosine, ratio=0.3)
+    return having(record, series("update_norm", last + (1.0 - last) * np.exp(-T / 100)))
+
+
+@pytest.mark.parametrize(
+    ("record", "found"),
+    [(cycling(-0.99, 0.9), True), (cycling(-0.99, 0.0), False), (cycling(-0.5, 0.9), False)],
+    ids=["for ever", "comes to rest", "edge of stability"],
+)
+def test_to_and_fro_over_the_valley(record: Record, found: bool) -> None:
+    finding = ask("P003", record)
+    assert (finding.verdict is Verdict.CONCERN) is found
+    assert not found or "The last" in finding.message or "the last updates" in finding.message
+
+
+def test_long_steps_to_the_level_of_a_constant() -> None:
+    """Neither shown to be better than a constant prediction nor shown not to be."""
+    rng = np.random.default_rng(0)
+    loss = 2.27 + 0.3 * rng.standard_normal(N)
+    near = run(loss, ratio=0.5, rate=0.2, info={"constant_prediction_loss": 2.3, "initial_loss": 4.0})
+    assert ask("P003", near).verdict is Verdict.CONCERN
+    calm = run(loss, ratio=0.01, rate=0.2, info={"constant_prediction_loss": 2.3, "initial_loss": 4.0})
+    assert ask("P003", calm).verdict is Verdict.SATISFACTORY

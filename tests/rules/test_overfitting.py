@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from thalweg import Record, Verdict
+from thalweg import Event, Record, Verdict
 
 from .runs import ask, series
 
@@ -75,3 +75,40 @@ def test_a_rise_that_speeds_up_in_a_brief_log() -> None:
     assert finding.step == 3
     wavering = validation[[0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 11]]
     assert ask("V001", log(np.abs(wavering - 1.4), np.linspace(1.2, 0.15, 12))).verdict is not Verdict.CONCERN
+
+
+def with_accuracy(accuracy: np.ndarray, slope: float) -> Record:
+    record = log(turning(at=15, slope=slope))
+    return Record.of([*record.series.values(), series("validation_accuracy", accuracy)], record.info)
+
+
+def test_a_network_that_grows_too_sure_and_no_worse() -> None:
+    """The loss rises by a seventh, and no more examples are wrong."""
+    kept, falls = np.full(40, 0.9), np.r_[np.full(16, 0.9), np.linspace(0.9, 0.8, 24)]
+    assert ask("V001", with_accuracy(kept, 0.003)).verdict is Verdict.SATISFACTORY
+    assert ask("V001", with_accuracy(falls, 0.003)).verdict is Verdict.CONCERN
+    assert ask("V001", with_accuracy(kept, 0.02)).verdict is Verdict.CONCERN
+
+
+def kept_by(**row: object) -> Record:
+    record = log(turning())
+    callback = {"monitor": "val_loss", "direction": "min", **row}
+    return Record.of(
+        record.series.values(),
+        {**record.info, "callbacks": [callback]},
+        [Event(40, "finished", {"reason": "stopped"})],
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "verdict"),
+    [
+        ({"class": "EarlyStopping", "restore_best_weights": True}, Verdict.SATISFACTORY),
+        ({"class": "EarlyStopping", "restore_best_weights": False}, Verdict.CONCERN),
+        ({"class": "ModelCheckpoint", "save_best_only": True}, Verdict.SATISFACTORY),
+        ({"class": "ModelCheckpoint", "save_best_only": False}, Verdict.CONCERN),
+        ({"class": "ModelCheckpoint", "save_best_only": True, "monitor": "loss"}, Verdict.CONCERN),
+    ],
+)
+def test_what_kept_the_best_parameters(row: dict[str, object], verdict: Verdict) -> None:
+    assert ask("V001", kept_by(**row)).verdict is verdict

@@ -276,3 +276,17 @@ def test_statistics_of_a_few_examples(size: int) -> None:
 )
 def test_statistics_that_are_not_to_blame(record: Record) -> None:
     assert check(Modes(), record).verdict is Verdict.SATISFACTORY
+
+
+def augmented(training: float, **info: Any) -> Record:
+    layers = [{"name": "turn", "class": "RandomRotation", "inputs": []}]
+    losses = {"probe_training_loss": [2.3, training], "probe_loss": [2.3, 1.0]}
+    return looked(healthy(loss=stuck(), info={"layers": layers, **info}), **losses)
+
+
+def test_augmentation_beyond_recognition() -> None:
+    finding = check(Dropout(), augmented(1.9))
+    assert finding.verdict is Verdict.CONCERN and finding.layer == "turn"
+    assert check(Dropout(), augmented(1.2)).verdict is Verdict.SATISFACTORY
+    noise = check(Dropout(), augmented(1.9, data={"signal": {"p": 0.5}}))
+    assert noise.verdict is Verdict.SATISFACTORY

@@ -69,3 +69,14 @@ def test_too_little_to_tell():
 def test_many_columns_take_fewer_permutations():
     labels = random.integers(0, 60, 400)
     assert of(X, labels).permutations == 50
+
+
+def test_a_rare_class_that_the_accuracy_does_not_see() -> None:
+    """Its examples lie apart, but nowhere are they the more likely answer."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 3))
+    rare = (rng.random(400) < 0.4) & (x[:, 0] > 0.8)
+    found = signal(standardised(x), np.eye(2)[rare.astype(int)], True)
+    assert found is not None
+    assert found.score == pytest.approx(found.chance, abs=0.02)
+    assert found.p < 0.05

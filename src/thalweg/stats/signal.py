@@ -30,7 +30,7 @@ class Signal:
     """Cross-validated `score` of a kernel ridge regression, and the mean `chance` of its scores on permuted targets.
 
     `p` is (1 + permutations that did as well) / (permutations + 1); for classes the lesser of that of the
-    accuracy and that of the variance explained. For classes also: `balanced`, the mean recall of the same
+    accuracy and that of their correlation with the targets. For classes also: `balanced`, the mean recall of the same
     regression with classes of equal weight, and `contradicted`, the share of other labels among the quarter of
     the rows whose class the method is surest of; NaN for numbers."""
 
@@ -61,9 +61,9 @@ def signal(features: Matrix, targets: Matrix, classes: bool, permutations: int =
     score = accuracy if classes else explained_variance
     scores = np.array([score(*pair) for pair in zip(shuffled, predicted, strict=True)])
     p = float(np.mean(scores >= scores[0]))
-    if classes:  # an accuracy does not see a rare class; the variance that is explained does
-        explained = np.array([explained_variance(*pair) for pair in zip(shuffled, predicted, strict=True)])
-        p = min(p, float(np.mean(explained >= explained[0])))
+    if classes:  # an accuracy does not see a class that is nowhere the likeliest answer
+        alike = np.array([_correlation(*pair) for pair in zip(shuffled, predicted, strict=True)])
+        p = min(p, float(np.mean(alike >= alike[0])))
     found = Signal(float(scores[0]), float(scores[1:].mean()), p, permutations)
     if not classes:
         return found
@@ -71,6 +71,12 @@ def signal(features: Matrix, targets: Matrix, classes: bool, permutations: int =
     return Signal(
         found.score, found.chance, found.p, permutations, recall, _contradicted(targets, predicted[0])
     )
+
+
+def _correlation(targets: Matrix, predicted: Matrix) -> float:
+    one, other = targets - targets.mean(axis=0), predicted - predicted.mean(axis=0)
+    size = float(np.sqrt(np.sum(one**2) * np.sum(other**2)))
+    return float(np.sum(one * other)) / size if size > 0.0 else 0.0
 
 
 def _balanced(kernel: Matrix, targets: Matrix) -> float:
