@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from laboratory import BACKEND, X, Y, Z, classifier, fitted, keras, layers, ops, reasons
 
-from thalweg import Record, Watch
+from thalweg import Record, Verdict, Watch, diagnose
 
 optimizers = keras.optimizers
 SLOW = {"jit_compile": False} if BACKEND == "tensorflow" else {}  # XLA is tested by the oracle
@@ -44,6 +44,30 @@ def test_a_custom_train_step(tmp_path):
     assert record.series["loss"].values[:3].mean() == pytest.approx(
         record.series["epoch_loss"].values[0], rel=1e-5
     )
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="its train step is written in TensorFlow")
+def test_a_loss_that_nobody_told_keras_is_not_zero(tmp_path):
+    """A train step that returns its loss and leaves Keras's tracker alone: the logs say 0."""
+    import tensorflow
+
+    class Untold(keras.Model):
+        def train_step(self, data):
+            x, y = data
+            with tensorflow.GradientTape() as tape:
+                loss = ops.mean((self(x, training=True) - y) ** 2)
+            self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+            return {"loss": loss}
+
+    inputs = layers.Input((6,))
+    model = Untold(inputs, layers.Dense(1)(inputs))
+    model.compile("sgd", "mse")
+    record = fitted(tmp_path / "run", model, X, Z, epochs=6)
+    assert "epoch_loss" not in record.series
+    assert reasons(record, "unwatched") == ["the training step told Keras no loss, which logs 0 for it"]
+    probe = record.series["probe_loss"].values
+    assert 0.0 < probe[-1] < probe[0]
+    assert next(f for f in diagnose(record) if f.code == "L001").verdict is Verdict.SATISFACTORY
 
 
 def test_a_custom_train_step_that_updates_twice_is_not_watched(tmp_path):

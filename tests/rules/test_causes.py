@@ -85,3 +85,9 @@ def test_layers_frozen_at_random_explain_why_the_network_could_not_tell():
 def test_noise_explains_the_dead_units_of_a_network_that_learned_nothing():
     found = [concern(code) for code in ("A001", "A002", "P001", "P008", "G002", "L001", "R002")]
     assert set(causes(found).values()) == {"R002"} and len(causes(found)) == 6
+
+
+def test_a_contract_stands_above_what_became_of_the_rare_classes():
+    for cause in ("O001", "O002", "O003"):
+        assert causes([concern("D010"), concern(cause)]) == {"D010": cause}
+    assert causes([concern("A001"), concern("D011"), concern("P003")]) == {"A001": "D011", "P003": "D011"}

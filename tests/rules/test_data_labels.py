@@ -125,6 +125,11 @@ class TestNoisyLabels:
         assert verdict(self.rule, self.after(0.8, 0.69, validation=few)) is SATISFACTORY
         assert verdict(self.rule, self.after(0.8, 0.69, validation=many)) is CONCERN
 
+    def test_half_a_fall_where_validation_never_rose_above_the_noise(self):
+        assert verdict(self.rule, self.after(0.71, 0.64, validation={"examples": 5000})) is CONCERN
+        assert verdict(self.rule, self.after(0.8, 0.73, validation={"examples": 5000})) is SATISFACTORY
+        assert verdict(self.rule, self.after(0.71, 0.69, validation={"examples": 5000})) is SATISFACTORY
+
     def test_an_honest_plateau(self):
         assert verdict(self.rule, self.after(0.69, 0.69, training=0.71)) is SATISFACTORY
         assert verdict(self.rule, self.after(0.95, 0.95, training=0.71)) is SATISFACTORY

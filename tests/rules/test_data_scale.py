@@ -316,6 +316,13 @@ class TestCollinear:
         record = run(facts, self.crawling, ends={"probe_explained_variance": [0.62]}, **REGRESSION)
         assert verdict(self.rule, record) is UNASSESSED
 
+    def test_not_half_of_the_way(self):
+        """Still falling as steadily as ever, and nowhere near what the columns would allow."""
+        steady = np.linspace(1.0, 0.8, 1000)
+        near, far = ({"probe_explained_variance": [reached]} for reached in (0.6, 0.2))
+        assert verdict(self.rule, run(self.facts, steady, ends=far, **REGRESSION)) is CONCERN
+        assert verdict(self.rule, run(self.facts, steady, ends=near, **REGRESSION)) is UNASSESSED
+
     def test_a_network_that_does_as_well(self):
         """One-hot columns add up to one: perfectly collinear, and harmless."""
         record = run(self.facts, self.crawling, ends={"probe_explained_variance": [0.94]}, **REGRESSION)

@@ -453,3 +453,15 @@ def test_a_sum_that_trains() -> None:
     record = healthy(loss=loss, info={**began(590.0, double_ratio=2.0), "initial_loss": 590.0})
     assert check(SummedLoss(), record).verdict is Verdict.SATISFACTORY
     assert check(SummedLoss(), healthy(loss=np.full(10, 9.0), info=began(9.0))).verdict is Verdict.UNASSESSED
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"), [(InitialLoss(), "far above the 2.3"), (SummedLoss(), "a sum over the batch")]
+)
+def test_what_can_be_said_before_the_first_step(rule: Rule, words: str) -> None:
+    """Neither a first loss nor a sum is a fault before the run has suffered from it."""
+    contract = {"recomputed_loss": 30.0, "constant_prediction_loss": 2.3, "double_ratio": 2.0}
+    finding = check(rule, Record({"contract": contract}, {}))
+    assert rule.before and finding.verdict is Verdict.UNASSESSED and words in finding.message
+    well = {"recomputed_loss": 2.4, "constant_prediction_loss": 2.3, "double_ratio": 1.0}
+    assert check(rule, Record({"contract": well}, {})).verdict is Verdict.SATISFACTORY

@@ -61,7 +61,7 @@ class Stalled(Rule):
     code = "L001"
     title = "Loss not decreasing"
     family = Family.OUTCOME
-    needs = (("loss", "epoch_loss"),)
+    needs = (("loss", "epoch_loss", "probe_loss"),)
 
     def assess(self, record: Record) -> Finding:
         """The last losses against the first."""
