@@ -78,8 +78,20 @@ class TestUnrelatedLabels:
 
     def test_labels_with_a_signal(self):
         assert verdict(self.rule, run(data(), flat(), ends=self.by_heart)) is SATISFACTORY
-        weak = {**self.nothing, "p": 0.04}
-        assert verdict(self.rule, run(data(signal=weak), flat(), ends=self.by_heart)) is SATISFACTORY
+
+    @pytest.mark.parametrize(
+        ("p", "score", "found"),
+        [(0.04, 0.6, SATISFACTORY), (0.01, 0.5, SATISFACTORY), (0.04, 0.53, CONCERN), (0.06, 0.6, CONCERN)],
+    )
+    def test_a_weak_signal_is_large_or_sure(self, p, score, found):
+        weak = {**self.nothing, "p": p, "score": score}
+        assert verdict(self.rule, run(data(signal=weak), flat(), ends=self.by_heart)) is found
+
+    def test_a_validation_loss_a_little_lower_is_chance(self):
+        """Two hundredths of a constant prediction's are what a few hundred examples are off by."""
+        for loss, found in ((0.69, CONCERN), (0.67, UNASSESSED)):
+            ends = {**self.by_heart, "validation_loss": [loss] * 20}
+            assert verdict(self.rule, run(data(signal=self.nothing), flat(), ends=ends)) is found
 
     def test_without_validation_the_training_has_to_fail(self):
         assert verdict(self.rule, run(data(signal=self.nothing), flat())) is CONCERN

@@ -49,7 +49,7 @@ class NoBetterThanConstant(Rule):
     `share` = 0.99, `spread` = 1e-6. Healthy synthetic runs of seven shapes, 320 each: no alarm (0 to 1.2 %
     for each shape, `benchmarks/error_rates.py`).
 
-    On 110 runs of 22 healthy Keras programs, on three backends: no alarm (0 to 3 %, `benchmarks/programs.py`).
+    On real Keras programs: the zoo's tables in docs/calibration.md.
 
     ## Known limits
 

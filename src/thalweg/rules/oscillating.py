@@ -42,7 +42,7 @@ class Oscillating(Rule):
     `correlation` = -0.4, `amplitude` = 0.1. Healthy synthetic runs of seven shapes, 320 each: no alarm (0 to
     1.2 % for each shape, `benchmarks/error_rates.py`).
 
-    On 110 runs of 22 healthy Keras programs, on three backends: no alarm (0 to 3 %, `benchmarks/programs.py`).
+    On real Keras programs: the zoo's tables in docs/calibration.md.
 
     ## Known limits
 

@@ -47,7 +47,7 @@ class GradientSpike(Rule):
     Pareto of index 2, Laplace logarithms, Student t3 entries, correlated by 0.9) whose loss rises with the
     gradient 1 alarm; none on 140 runs asked every 128 steps (`benchmarks/error_rates.py`).
 
-    On 110 runs of 22 healthy Keras programs, on three backends: no alarm (0 to 3 %, `benchmarks/programs.py`).
+    On real Keras programs: the zoo's tables in docs/calibration.md.
 
     ## Known limits
 

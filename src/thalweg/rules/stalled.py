@@ -40,7 +40,7 @@ class Stalled(Rule):
     shapes, 320 each (300 and 3,000 steps, noise up to 20 %, its neighbours correlated by 0 and 0.9): no alarm
     (0 to 1.2 % for each shape, `benchmarks/error_rates.py`).
 
-    On 110 runs of 22 healthy Keras programs, on three backends: no alarm (0 to 3 %, `benchmarks/programs.py`).
+    On real Keras programs: the zoo's tables in docs/calibration.md.
 
     ## Known limits
 

@@ -62,8 +62,7 @@ class Unfinished(Rule):
     interpolating runs (320 each). On validation losses of 8 to 200 epochs that levelled off 0 to 1.3 % up to
     autocorrelation 0.5, up to 6.3 % at 0.9 (1,000 runs each, `benchmarks/error_rates.py`).
 
-    On 44 runs of 22 healthy Keras programs, on two backends: 1 alarm that was not true of the run (0 to 12 %,
-    `benchmarks/programs.py`), and 6 that were.
+    On real Keras programs: the zoo's tables in docs/calibration.md.
 
     ## Known limits
 

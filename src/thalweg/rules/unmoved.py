@@ -39,7 +39,7 @@ class Unmoved(Rule):
     `steps` = 10 measurements. No statistic is estimated; a tensor that moved cannot raise this finding, and
     its false-alarm rate is zero by construction.
 
-    On 110 runs of 22 healthy Keras programs, on three backends: no alarm (0 to 3 %, `benchmarks/programs.py`).
+    On real Keras programs: the zoo's tables in docs/calibration.md.
 
     ## Known limits
 

@@ -56,7 +56,7 @@ class VanishingGradients(Rule):
     healthy synthetic runs neither `L001` nor `B001` was raised (0 to 0.17 %, `benchmarks/error_rates.py`);
     the profile alone is never an alarm.
 
-    On 110 runs of 22 healthy Keras programs, on three backends: no alarm (0 to 3 %, `benchmarks/programs.py`).
+    On real Keras programs: the zoo's tables in docs/calibration.md.
 
     ## Known limits
 
