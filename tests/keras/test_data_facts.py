@@ -38,7 +38,7 @@ def test_an_ordinary_run():
     assert abs(found["order"]["neighbours"]) < 0.1
     assert found["signal"]["p"] == 0.01 and found["signal"]["score"] > 0.8
     assert found["linear"]["accuracy"] > 0.65 and "loss" not in found["linear"]
-    rare = {"examples": 0.0, "finest": 1.0, "group": 1.0, "contradictions": 0.0, "whole": 0.0}
+    rare = {"examples": 0.0, "finest": 1.0, "group": 1.0, "near": 0.0, "contradictions": 0.0, "whole": 0.0}
     assert found["duplicates"] == rare
     beside = found["validation"]
     assert beside["examples"] == 500 and beside["overlap"] == 0.0 and beside["unseen_classes"] == 0

@@ -139,13 +139,15 @@ def test_tensors_that_no_step_was_given() -> None:
     kernels = [t["name"] for t in began[::2]]
     assert still(set()) == kernels
     assert still({kernels[2]}) == kernels[:2]
+    # Built in the first step: what the weights held before it is not known, but these no step has touched.
+    unknown = [{"name": t["name"]} for t in began]
+    assert [t["name"] for t in with_still(model, unknown, {kernels[0]}) if t.get("still")] == kernels[1:]
     kernel = model.layers[0].kernel
     kernel.assign(keras.ops.flip(kernel, 0) + 1e-4)  # by an optimizer of its own
     assert still(set()) == kernels[1:]
     model.layers[1].bias.assign(np.ones(30))
     assert still(set()) == kernels[2:]
-    unknown = [{"name": t["name"]} for t in began]
-    assert with_still(model, unknown, set()) == unknown
+    assert kernels[1] not in [t["name"] for t in with_still(model, unknown, set()) if t.get("still")]
 
 
 _INITIALIZERS = [

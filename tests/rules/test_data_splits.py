@@ -116,6 +116,11 @@ class TestLeakage:
         """Oversampled before the split: everything has a twin, and none by accident."""
         assert verdict(self.rule, self.at(0.9, whole=0.95, finest=0.98)) is CONCERN
 
+    def test_copies_of_examples_that_nearly_agree_with_none(self):
+        """Whole numbers in every column, and images: no two rows are alike by accident."""
+        assert verdict(self.rule, self.at(0.9, whole=0.95, near=0.0)) is CONCERN
+        assert verdict(self.rule, self.at(0.9, whole=0.95, near=0.2)) is SATISFACTORY
+
     def test_continuous_examples_that_repeat_of_themselves(self):
         """Measurements rounded to a few digits, a quarter of which occur twice."""
         assert verdict(self.rule, self.at(0.25, whole=0.25, finest=0.95)) is SATISFACTORY

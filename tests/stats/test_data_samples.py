@@ -12,7 +12,7 @@ from thalweg.stats import nonfinite
 from thalweg.stats.conditioning import scales
 from thalweg.stats.nonfinite import nonfinite_examples
 from thalweg.stats.ordering import class_ordering, value_ordering
-from thalweg.stats.overlap import finest, occurrences, repeated
+from thalweg.stats.overlap import finest, near, occurrences, repeated
 from thalweg.stats.shift import shift
 
 random = np.random.default_rng(0)
@@ -108,6 +108,25 @@ def test_what_is_finest_without_copies_is_a_share(rows):
     groups = repeated([rows])
     share = finest([rows], copies=sum(map(len, groups)) - len(groups))
     assert finest([rows]) <= share <= 1.0
+
+
+def test_near_tells_copies_from_rows_that_agree_by_accident():
+    wide = np.random.default_rng(0).integers(0, 40, (100, 6))  # no column is continuous
+    assert near([np.repeat(wide, 3, axis=0)]) == near([wide]) == 0.0
+    categories = np.random.default_rng(0).integers(0, 3, (200, 4))
+    assert near([categories]) > 0.5
+    assert near([categories[:, :2], categories[:, 2:]]) == near([categories])
+    assert near([np.arange(5)[:, None]]) == 1.0 and near([wide[:1]]) == 0.0
+
+
+@given(SMALL)
+def test_near_against_a_slow_count(rows):
+    """The column left out is the one with the most values."""
+    different = np.unique(rows, axis=0)
+    values = [len(np.unique(column)) for column in different.T]
+    left = [np.delete(different, c, axis=1) for c in range(different.shape[1]) if values[c] == max(values)]
+    shares = {float(np.mean([(part == row).all(axis=1).sum() > 1 for row in part])) for part in left}
+    assert near([rows]) in (shares if len(different) > 1 else {0.0})
 
 
 def test_repeated_and_finest():

@@ -14,7 +14,7 @@ from thalweg.stats.columns import columns
 from thalweg.stats.conditioning import scales
 from thalweg.stats.nonfinite import nonfinite_examples
 from thalweg.stats.ordering import Ordering, class_ordering, value_ordering
-from thalweg.stats.overlap import finest, occurrences, repeated
+from thalweg.stats.overlap import finest, near, occurrences, repeated
 from thalweg.stats.ridge import Matrix, descent_score, linear_score, standardised
 from thalweg.stats.shift import shift
 from thalweg.stats.signal import METHOD, signal
@@ -198,6 +198,7 @@ def _duplicates(
         "examples": twins / len(inputs[0]),
         "finest": finest(inputs, copies=twins - len(groups)),
         "group": twins / len(groups) if groups else 1.0,
+        "near": near(inputs) if groups else 0.0,
     }
     if targets and _numeric(targets):
         rows = [array.reshape(len(array), -1) for array in targets]

@@ -74,7 +74,8 @@ def with_still(model: keras.Model, tensors: Sequence[Mapping[str, Any]], given: 
     }
     return [
         {**row, "still": True}
-        if "initial" in row and still.get(str(row.get("name"))) == {"initial": row["initial"]}
+        if (found := still.get(str(row.get("name")))) is not None
+        and ("initial" not in row or found == {"initial": row["initial"]})
         else dict(row)
         for row in tensors
     ]

@@ -29,21 +29,20 @@ class Leakage(Rule):
     Validation examples are looked up among all training examples and compared entry by entry. A share of `share`
     or more is a concern, if chance or habit does not explain it: either the training examples themselves repeat
     `times` times more rarely, or a column of the inputs is continuous (nine tenths of its values differ among the
-    examples), so that no two examples agree by accident: `most` of the validation examples then, where training
-    examples repeat as well. Data of few possible values (categories, short texts) repeat everywhere, and are
-    satisfactory.
+    examples), or fewer than `near` of the different examples agree in all columns but one, so that no two agree
+    by accident: `most` of the validation examples then, where training examples repeat as well. Data of few
+    possible values (categories, short texts) repeat everywhere, and are satisfactory.
 
     ## Thresholds
 
-    `share` = 0.1, `most` = 0.5, `times` = 4. The comparison is exact: where no validation example is a training
-    example the finding cannot be raised. Rates: docs/calibration.md.
+    `share` = 0.1, `most` = 0.5, `near` = 0.01, `times` = 4. The comparison is exact: where no validation example
+    is a training example the finding cannot be raised. Rates: docs/calibration.md.
 
     ## Known limits
 
     Examples that differ in one entry, by noise or by compression, are not found; nor are other records of the same
     person. Of more than 200,000 training examples a part is looked at, and of validation
-    examples 1,024. Images that were copied before the split, in training as much as across, pass for habit.
-
+    examples 1,024.
     ## What to do
 
     Drop the copies first and split afterwards.
@@ -63,6 +62,8 @@ class Leakage(Rule):
     """Share of the validation examples."""
     most: float = 0.5
     """The same of continuous data whose training examples repeat as well."""
+    near: float = 0.01
+    """Share of the examples that are another's but for one column, where none agrees by accident."""
     times: float = 4.0
     """How many times more of them than of the training examples have a twin."""
 
@@ -85,7 +86,8 @@ class Leakage(Rule):
             evidence["twins"] = Evidence(twins, "fraction")
         if overlap < self.share:
             return self.finding(Verdict.SATISFACTORY, f"{template}.", evidence)
-        copied = finest >= 0.9 and (overlap >= self.most or not twins >= self.share)
+        near = number(record, "data", "duplicates", "near")
+        copied = (finest >= 0.9 or near < self.near) and (overlap >= self.most or not twins >= self.share)
         if not (twins * self.times <= overlap or copied):
             if not np.isfinite(twins):
                 return self.unassessed(

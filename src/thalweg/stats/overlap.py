@@ -75,6 +75,24 @@ def finest(rows: Arrays, copies: int = 0) -> float:
     return max(shares, default=0.0)
 
 
+def near(rows: Arrays) -> float:
+    """The share of the different rows that equal another in all columns but the one with the most values.
+
+    Where rows agree by accident, many more of them nearly agree; copies have no such neighbours.
+    """
+    copies = {i for group in repeated(rows) for i in group[1:]}
+    kept = np.array([i for i in range(len(rows[0])) if i not in copies], np.int64)
+    flat = [_flat(array)[kept] for array in rows]
+    columns = _key_columns(flat)
+    if len(kept) < 2 or not columns:
+        return 0.0
+    place, column = columns[0]
+    others = [np.delete(array, column, axis=1) if i == place else array for i, array in enumerate(flat)]
+    if not sum(array.shape[1] for array in others):
+        return 1.0
+    return sum(map(len, repeated(others))) / len(kept)
+
+
 def _key_columns(rows: Arrays) -> list[tuple[int, int]]:
     counted = [
         (len(np.unique(array[:, column])), place, int(column))
