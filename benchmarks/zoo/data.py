@@ -156,7 +156,7 @@ def labels_by_careless_hands(rng, wrong, callbacks=False):
     return classifier(network(64, 64, 10), data, Adam(5e-3), epochs=25, callbacks=stop)
 
 
-@faulty(FAMILY, "D009", fault={"wrong": 0.45}, twin={"wrong": 0.0})
+@faulty(FAMILY, "D009", fault={"wrong": 0.45}, twin={"wrong": 0.0}, true="L004 V001")
 def the_same_rows_labelled_twice(rng, wrong):
     """Two annotators for every row, and they disagree."""
     data = samples.clusters(rng, train=300, classes=2, flip_y=0.0)

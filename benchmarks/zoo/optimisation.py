@@ -120,7 +120,7 @@ def a_batch_of_one_with_momentum(rng, batch_size):
     return regression(model, samples.friedman(rng), optimizer, epochs=epochs, batch_size=batch_size)
 
 
-@faulty(FAMILY, "P008 P003 P001 L003", fault={"batch_size": 2}, twin={"batch_size": 64})
+@faulty(FAMILY, "P008 P003 P001 L003", fault={"batch_size": 2}, twin={"batch_size": 64}, true="L004 V001")
 def adam_on_two_examples(rng, batch_size):
     """Noisy labels, two at a time, at a rate for sixty-four."""
     data, epochs = samples.clusters(rng, flip_y=0.3, classes=3), 3 if batch_size == 2 else 20

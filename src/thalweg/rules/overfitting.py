@@ -49,7 +49,7 @@ class Overfitting(Rule):
 
     ## Thresholds
 
-    `errors` = 4, `significance` = 0.05, `rise` = 0.05, `confident` = 0.2, `kept` = 0.01, `signs` = 0.005. On
+    `errors` = 4, `significance` = 0.05, `rise` = 0.05, `confident` = 0.15, `kept` = 0.01, `signs` = 0.005. On
     validation losses that fall and stay flat 0 to 0.4 % at independent noise of 2 to 15 %; noise that wanders
     costs more: up to 1.7 % where neighbours correlate by 0.5, and 7 % by 0.9, 50 epochs (1,000 runs each,
     `benchmarks/error_rates.py`).
@@ -82,7 +82,7 @@ class Overfitting(Rule):
     """One-sided p of the trend after the turn."""
     rise: float = 0.05
     """Least rise, as a share of the lowest level."""
-    confident: float = 0.2
+    confident: float = 0.15
     """The same where the accuracy did not fall with it."""
     kept: float = 0.01
     """How far the last validation accuracies may lie below the best level of any stretch."""
