@@ -8,7 +8,7 @@ from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.objective import number
-from thalweg.rules.shortfall import failure, learnable, shortfall
+from thalweg.rules.shortfall import failure, learnable
 from thalweg.rules.steps import FEW, few, plain, rate, setting, steps
 
 
@@ -92,7 +92,7 @@ class GradientNoise(Rule):
             "{ratio} of their parameters"
         ).replace("examples", "example" if size == 1.0 else "examples", 1)
         noisy = went.cosine.quantile(0.99) < self.cosine and length > self.ratio
-        short = (failure(record) or shortfall(record, kernel=True)) if noisy else None
+        short = failure(record) if noisy else None
         if not noisy or short is None:
             return self.finding(
                 Verdict.SATISFACTORY,
