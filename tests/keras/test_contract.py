@@ -219,3 +219,19 @@ def test_looking_leaves_no_trace() -> None:
     ProbeBatch((X, Y, None)).measure(model)
     same(before, state(model))
     assert names == attributes(model)
+
+
+@pytest.mark.parametrize(("end", "units"), [(None, 1), ("sigmoid", 1), ("softmax", 3)])
+def test_whether_a_model_is_affine_behind_its_last_activation(end: str | None, units: int) -> None:
+    def gap(activation: str | None) -> float:
+        body = [
+            layers.Input((6,)),
+            layers.Dense(8, activation=activation),
+            layers.Dense(units, activation=end),
+        ]
+        model = keras.Sequential(body)
+        model.compile("sgd", "mse")
+        return contract(model, np.tile(Z, (1, units)))["affine_gap"]
+
+    assert gap(None) < 1e-4
+    assert gap("relu") > 0.1 and gap("tanh") > 0.01

@@ -237,3 +237,14 @@ def test_saturated_units_by_cause() -> None:
 )
 def test_saturation_that_does_no_harm(run: Any, values: Any, name: str, verdict: Verdict) -> None:
     assert ask("A002", saturated(run, *values, name=name)).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("gap", "wanted"), [(1e-6, Verdict.CONCERN), (0.3, Verdict.SATISFACTORY), (None, Verdict.UNASSESSED)]
+)
+def test_a_model_whose_layers_nobody_can_follow(gap: float | None, wanted: Verdict) -> None:
+    """By what it does half-way between examples."""
+    made = deep()
+    layers = [{key: value for key, value in row.items() if key != "inputs"} for row in made["layers"]]
+    contract = {} if gap is None else {"affine_gap": gap}
+    assert ask("M001", before({**made, "layers": layers, "contract": contract})).verdict is wanted

@@ -493,3 +493,26 @@ def test_long_steps_to_the_level_of_a_constant() -> None:
     assert ask("P003", near).verdict is Verdict.CONCERN
     calm = run(loss, ratio=0.01, rate=0.2, info={"constant_prediction_loss": 2.3, "initial_loss": 4.0})
     assert ask("P003", calm).verdict is Verdict.SATISFACTORY
+
+
+def own_loss(explained: list[float], own: bool = True) -> Record:
+    """An R2 that was minimised: it begins at zero, and falls for ever."""
+    losses = [{"name": "r2", "own": own}]
+    facts = {
+        "losses": losses,
+        "initial_loss": -0.1,
+        "constant_prediction_loss": None,
+        "data": {"targets": [{"kind": "continuous", "mean": 0.0, "spread": 1.0}]},
+    }
+    return run(0.1 - 50.0 * T / N, info=facts, probe={"probe_explained_variance": explained})
+
+
+def test_a_score_of_ones_own_that_fell_and_took_the_outputs_along() -> None:
+    finding = ask("P007", own_loss([0.0, -5.0, -40.0]))
+    assert finding.verdict is Verdict.CONCERN and "the negative of one" in finding.message
+    for record in (
+        own_loss([0.0, -0.4, -0.5]),
+        own_loss([-5.0, -5.0, -5.5]),
+        own_loss([0.0, -5.0, -40.0], own=False),
+    ):
+        assert ask("P007", record).verdict is not Verdict.CONCERN

@@ -9,7 +9,7 @@ from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.graph import AFFINE, NOISE, RESHAPING, Graph, figures, graph, initial
-from thalweg.rules.objective import number
+from thalweg.rules.objective import number, rows
 
 _LINEAR = AFFINE | RESHAPING | NOISE | {"BatchNormalization", "Activation", "Add", "Average", "Concatenate"}
 _SAMPLE = 512.0
@@ -32,7 +32,9 @@ class AllLinear(Rule):
     ## How it is decided
 
     From the graph of the layers: two dense, convolutional or other affine layers or more, and nothing that is not
-    linear in front of the last of them. That is a concern where both hold:
+    linear in front of the last of them. Where the graph is not known (a model of one's own class): as many such
+    layers, and outputs half-way between two examples that lie half-way between theirs, to `affine` of their spread (a
+    last sigmoid or softmax undone). That is a concern where both hold:
 
     - a simple method that is not linear (`data.signal`) removes `gap` or more of the error that a linear model
       (`data.linear`) leaves, in accuracy or explained variance, both cross-validated on the same sample, and the
@@ -44,7 +46,7 @@ class AllLinear(Rule):
 
     ## Thresholds
 
-    `gap` = 0.25, `errors` = 3. Rates: docs/calibration.md.
+    `affine` = 1e-3, `gap` = 0.25, `errors` = 3. Rates: docs/calibration.md.
 
     ## Known limits
 
@@ -66,6 +68,8 @@ class AllLinear(Rule):
     family = Family.ARCHITECTURE
     before = True
 
+    affine: float = 1e-3
+    """Distance from a straight line between examples, as a share of the outputs' spread, that is rounding."""
     gap: float = 0.25
     """Share of a linear model's error that a method that is not linear has to remove."""
     errors: float = 3.0
@@ -75,7 +79,7 @@ class AllLinear(Rule):
         """Whether the layers are linear, then whether it matters."""
         known = graph(record)
         if known is None:
-            return self.unassessed("Not assessed: the record does not tell how the layers are connected.")
+            return self._unseen(record)
         affine = [name for name in known.layers if known.kind(name) in AFFINE]
         if len(affine) < 2:
             return self.unassessed("Not assessed: the model has no hidden layer of its own.")
@@ -88,6 +92,29 @@ class AllLinear(Rule):
                 "Between the {layers} layers with a kernel there was a nonlinearity, `{first}` the first.",
                 {**evidence, "first": Evidence(below[0])},
             )
+        return self._linear(record, affine, evidence)
+
+    def _unseen(self, record: Record) -> Finding:
+        """A model whose layers cannot be followed, by what it does half-way between examples."""
+        gap = number(record, "contract", "affine_gap")
+        affine = [str(row.get("name")) for row in rows(record, "layers") if row.get("class") in AFFINE]
+        if np.isnan(gap) or len(affine) < 2:
+            return self.unassessed("Not assessed: the record does not tell how the layers are connected.")
+        evidence = {
+            "layers": Evidence(len(affine), "layers"),
+            "gap": Evidence(gap, "fraction", threshold=self.affine),
+        }
+        if gap > self.affine:
+            return self.finding(
+                Verdict.SATISFACTORY,
+                "Half-way between examples the outputs lay {gap} of their spread from half-way between theirs: the "
+                "model is not linear.",
+                evidence,
+            )
+        return self._linear(record, affine, evidence)
+
+    def _linear(self, record: Record, affine: list[str], evidence: dict[str, Evidence]) -> Finding:
+        """Whether a model that is linear should not be."""
         if _factorises(record, affine):
             return self.finding(
                 Verdict.SATISFACTORY,

@@ -35,6 +35,8 @@ class Ascent(Rule):
       classes, the variance of the targets), grew `growth` times as negative, and meanwhile the outputs on the
       probe batch were no better than a guess: they explained none of the variance, or the accuracy was at
       most that of the commonest class;
+    - a loss of the user's own fell, and the outputs left their targets: the explained variance on the probe batch
+      ended below -`left`, and that far below the first;
     - the loss rose from one sixteenth of the run to the next (sign test of their medians, p under
       `significance`, which one exception passes), to an end above its start by half, on small steps in one
       direction (no update above `ratio` of its parameters among the first 20, mean cosine of successive
@@ -43,7 +45,7 @@ class Ascent(Rule):
 
     ## Thresholds
 
-    `share` = 0.25, `growth` = 3, `significance` = 0.001, `ratio` = 0.05, `cosine` = 0.3. Rates:
+    `share` = 0.25, `left` = 1, `growth` = 3, `significance` = 0.001, `ratio` = 0.05, `cosine` = 0.3. Rates:
     docs/calibration.md.
 
     ## Known limits
@@ -68,6 +70,8 @@ class Ascent(Rule):
 
     share: float = 0.25
     """How far below zero the first loss lies, as a share of what guessing costs."""
+    left: float = 1.0
+    """Explained variance below zero, and below the first one, at which outputs left their targets."""
     growth: float = 3.0
     """How many times as negative the loss became."""
     significance: float = 0.001
@@ -104,6 +108,14 @@ class Ascent(Rule):
             )
         return self._negated(record, series) or self._rising(record, series, steps(record))
 
+    def _worsened(self, record: Record) -> bool:
+        """Whether the loss is the user's own, and the outputs left their targets by more than these vary."""
+        explained = record.series.get("probe_explained_variance")
+        own = any(row.get("own") is True for row in rows(record, "losses"))
+        if not own or explained is None or len(explained) < 2:
+            return False
+        return bool(explained.values[-1] < min(-self.left, float(explained.values[0]) - self.left))
+
     def _negated(self, record: Record, series: Series) -> Finding | None:
         """A concern where a negated error fell; None where the loss is none."""
         values = finite(series.values)
@@ -111,7 +123,9 @@ class Ascent(Rule):
         if len(values) < 16 or not np.isfinite(guess):
             return None
         start, end = spread(values[:8]).location, spread(values[-8:]).location
-        if not (start <= -self.share * guess and end <= self.growth * start):
+        if not (start <= -self.share * guess and end <= self.growth * start) and not (
+            end < start and self._worsened(record)
+        ):
             return None
         evidence = {"start": Evidence(start, series.unit), "end": Evidence(end, series.unit)}
         # A probe that is no longer finite followed nothing in the end.
@@ -139,9 +153,8 @@ class Ascent(Rule):
             )
         return self.finding(
             Verdict.CONCERN,
-            f"The loss was below zero from the first and fell from {{start}} to {{end}}, while {said}: what "
-            "it took "
-            "away from was the error itself.",
+            f"The loss fell from {{start}} to {{end}}, while {said}: what fell was no error, but the negative of "
+            "one.",
             evidence,
             series=(series.name, name),
             remedies=(
