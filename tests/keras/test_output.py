@@ -76,9 +76,9 @@ def test_a_softmax_that_is_used_twice() -> None:
     assert output_facts(keras.Model(entry, softmax(dense("tanh")(first)))) == output("softmax", "tanh")
 
 
-def test_a_sum_of_two_has_no_single_score() -> None:
-    entry = layers.Input((6,))
-    model = keras.Model(entry, layers.Softmax()(layers.Add()([dense("relu")(entry), dense("relu")(entry)])))
+def test_a_softmax_of_two_inputs_has_no_single_score() -> None:
+    entry, mask = layers.Input((6,)), layers.Input((3,), dtype="bool")
+    model = keras.Model([entry, mask], layers.Softmax()(dense("relu")(entry), mask))
     assert output_facts(model) == output("softmax")
 
 

@@ -121,6 +121,21 @@ def test_a_little_worse_or_not_for_long(record: Record) -> None:
     assert ask("L002", record).verdict is not Verdict.CONCERN
 
 
+@pytest.mark.parametrize(
+    ("first", "lowest", "after", "verdict"),
+    [
+        (1.5, 0.3, (0.55, 0.85), Verdict.CONCERN),
+        (1.0, 0.3, (0.55, 0.85), Verdict.SATISFACTORY),  # a few times what the later epochs differ by
+        (1.3, 0.6, (0.74, 0.76), Verdict.CONCERN),
+        (1.1, 0.6, (0.74, 0.76), Verdict.SATISFACTORY),  # not half of the first loss
+    ],
+)
+def test_a_lowest_epoch_that_was_no_fall(
+    first: float, lowest: float, after: tuple[float, ...], verdict: Verdict
+) -> None:
+    assert ask("L002", log(("epoch_loss", [first, lowest, *after * 5]))).verdict is verdict
+
+
 # L003
 
 

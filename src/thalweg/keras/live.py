@@ -134,8 +134,8 @@ class LiveRun:
 
     def epoch_ended(self, epoch: int, logs: Mapping[str, Any], model: keras.Model) -> None:
         """Drain the tape, and record the epoch's logs and the probe batch; `epoch` counts from 1."""
-        self._within_epoch = False
         self._guarded(self._epoch_ended, epoch, logs, model)
+        self._within_epoch = False  # only now: Keras's progress bar ends its line after us
 
     def train_ended(self, model: keras.Model) -> None:
         """A last look, at the weights that training ends with: at the probe batch, and at what no step was given."""

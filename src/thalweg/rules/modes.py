@@ -103,7 +103,8 @@ class Modes(Rule):
             evidence["size"] = Evidence(int(size), "examples", threshold=self.few)
             return self.finding(
                 Verdict.CONCERN,
-                f"`{{layer}}` normalised over batches of {{size}} examples; {harm.words}.",
+                f"The layer `{{layer}}` normalised over batches of {{size}} example{'' if size == 1.0 else 's'}; "
+                f"{harm.words}.",
                 {**evidence, "layer": Evidence(str(normalised[0].get("name"))), **harm.evidence},
                 series=(*series, *harm.series),
                 layer=str(normalised[0].get("name")),

@@ -117,7 +117,7 @@ class NoisyLabels(Rule):
                     "share": Evidence(share, "fraction", threshold=self.outright),
                     "group": Evidence(group, "examples", threshold=4),
                 },
-                series=shown(record, "validation_accuracy", "epoch_accuracy"),
+                series=shown(record, "validation_accuracy", "epoch_accuracy", "epoch_loss", "loss"),
                 remedies=(_AGREE, _RELABEL),
             )
         training, validation = _training_accuracy(record), record.series.get("validation_accuracy")

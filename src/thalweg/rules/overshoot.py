@@ -191,7 +191,7 @@ class RateTooHigh(Rule):
             return None  # a loss that never came back may hold more than the error of the prediction
         epochs = Evidence(lost, "epochs", threshold=self.lost * len(above))
         level = Evidence(constant, "loss")
-        words = "it took the loss {lost} to come back under the {constant} of a constant prediction"
+        words = "it took the loss {lost} epochs to come back under the {constant} of a constant prediction"
         return Shortfall(words, {"lost": epochs, "constant": level}, ("epoch_loss",))
 
     def _other(self, record: Record, typical: float) -> str | None:

@@ -91,8 +91,8 @@ def _below_linear(record: Record) -> Shortfall | None:
     if fact(record, "fit", "class_weight") is True or fact(record, "data", "weighted") is True:
         return None  # weighted examples are learned at the price of the others
     reached, simple = _last(record, "probe_accuracy"), number(record, "data", "linear", "accuracy")
-    examples = max(number(record, "watch", "probe_examples"), 1.0) if np.isfinite(reached) else np.nan
-    sample = max(number(record, "data", "examples"), 1.0) if np.isfinite(reached) else np.nan
+    examples = float(np.fmax(number(record, "watch", "probe_examples"), 1.0))
+    sample = float(np.fmax(number(record, "data", "examples"), 1.0))
     if 0.0 <= simple <= 1.0:
         error = np.sqrt(simple * (1.0 - simple) * (1.0 / examples + 1.0 / sample))
         # Three standard errors of the difference, and enough to matter.
@@ -132,8 +132,8 @@ def _below_kernel(record: Record) -> Shortfall | None:
         if not (np.isfinite(reached) and 0.0 < simple <= 1.0):
             continue
         if name == "probe_accuracy":
-            examples = max(number(record, "watch", "probe_examples"), 1.0)
-            sample = min(max(number(record, "data", "examples"), 1.0), 512.0)
+            examples = float(np.fmax(number(record, "watch", "probe_examples"), 1.0))
+            sample = min(float(np.fmax(number(record, "data", "examples"), 1.0)), 512.0)
             error = np.sqrt(simple * (1.0 - simple) * (1.0 / examples + 1.0 / sample))
             line = simple - max(3.0 * float(error), 0.05)
         else:
