@@ -235,3 +235,10 @@ def test_whether_a_model_is_affine_behind_its_last_activation(end: str | None, u
 
     assert gap(None) < 1e-4
     assert gap("relu") > 0.1 and gap("tanh") > 0.01
+
+
+def test_a_model_that_is_not_built_has_no_contract() -> None:
+    """A frame around other models, with a training step of its own, is never called itself."""
+    frame = keras.Model()
+    assert contract_facts(frame, (X, Z, None)) == {}
+    assert ProbeBatch((X, Z, None)).measure(frame) == []

@@ -91,3 +91,9 @@ def test_a_contract_stands_above_what_became_of_the_rare_classes():
     for cause in ("O001", "O002", "O003"):
         assert causes([concern("D010"), concern(cause)]) == {"D010": cause}
     assert causes([concern("A001"), concern("D011"), concern("P003")]) == {"A001": "D011", "P003": "D011"}
+
+
+def test_a_softmax_within_stands_above_the_loss_that_it_began_with():
+    assert causes([concern("M002"), concern("O007")]) == {"O007": "M002"}
+    assert causes([concern("L004"), concern("N001")]) == {"L004": "N001"}
+    assert causes([concern("A002"), concern("G001")]) == {"A002": "G001"}

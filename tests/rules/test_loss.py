@@ -467,3 +467,12 @@ def test_outputs_that_ignore_the_input() -> None:
 def test_constant_unknown() -> None:
     finding = ask("B001", healthy(info={"constant_prediction_loss": None}))
     assert finding.verdict is Verdict.UNASSESSED
+
+
+def test_a_fall_that_has_all_but_ended() -> None:
+    """Eight of ten validations are the last third: the fall at its beginning is none at its end."""
+    ending = [0.4017, 0.3461, 0.3370, 0.3316, 0.3278, 0.3253, 0.3238, 0.3232, 0.3228, 0.3226]
+    finding = ask("L004", log(("epoch_loss", ending), ("validation_loss", ending)))
+    assert finding.verdict is not Verdict.CONCERN
+    steady = list(np.linspace(0.4, 0.3, 10))
+    assert ask("L004", log(("epoch_loss", steady), ("validation_loss", steady))).verdict is Verdict.CONCERN

@@ -50,6 +50,8 @@ def contract_facts(
     `probe`, where there is one for the same batch, saves compiling its functions again. What cannot be
     measured is left out; nothing of the model changes.
     """
+    if not model.built:
+        return {}
     probe = probe or ProbeBatch(batch)
     called = probe.called(model)
     values = called.values(trainable, fixed)

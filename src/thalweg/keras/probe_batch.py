@@ -85,6 +85,8 @@ class ProbeBatch:
         without side effects: no variable of it, no random seed and no running average moves. Returns name,
         unit and value of each quantity; those that the model or its targets do not have are left out.
         """
+        if not model.built:  # a frame around other models, with a training step of its own
+            return []
         called = self.called(model)
         values = called.values(trainable, fixed)
         watched = {

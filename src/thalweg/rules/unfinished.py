@@ -38,6 +38,9 @@ class Unfinished(Rule):
     - a fitted fall over that third of `share` or more of the whole gain, counted from the first epoch, or
       past the first tenth of the steps.
 
+    A log of epochs also has to be falling at its end: half as many epochs at the pace of the last three (their
+    median) would bring `share` of the gain.
+
     Levelled off is a claim of its own: the largest fall that the line allows with 95 % confidence is smaller
     than that share, or the line rises (one-sided p-value below `significance`; a rise of `share` of the level
     or more is called one; so is a fall that is that large beside the level and certain, but small beside the
@@ -198,6 +201,12 @@ class Unfinished(Rule):
                 "much to say that it had levelled off, too little to be sure that it was still falling.",
                 {"start": start, "most": Evidence(most, series.unit, threshold=least)},
             )
+        if series.name != "loss" and (slow := self._slowed(values, gain)) is not None:
+            return self.unassessed(
+                f"Not assessed: {name} was falling, but in the end by {{fall}} an epoch, where half as many epochs "
+                "again are worth while at {fall__threshold}.",
+                {"fall": slow},
+            )
         if gain < GAIN * abs(early):
             return self.unassessed(
                 f"Not assessed: {name} gained {{gain}} in all, too little to have an end.",
@@ -247,6 +256,12 @@ class Unfinished(Rule):
             step=int(steps[-1]),
             remedies=_LONGER,
         )
+
+    def _slowed(self, values: NDArray[np.float64], gain: float) -> Evidence | None:
+        """The typical one of the last three falls, where half as many more of it are not `share` of the gain."""
+        last = float(np.median(-np.diff(values[-4:])))
+        least = self.share * gain / (0.5 * len(values))
+        return Evidence(last, "loss", threshold=least) if last < least else None
 
     def _far(self, made: Progress, end: float) -> bool:
         """Whether a loss is still above half of a constant prediction's, or of its start where that is not known."""
