@@ -62,8 +62,8 @@ class Unfinished(Rule):
 
     `significance` = 0.01, `share` = 0.05, `epochs` = 5, `plain` = 0.2. On losses per step that levelled off
     1.2 % (0.5 to 3.2 %), all of them under noise of autocorrelation 0.9; none on one-cycle schedules and
-    interpolating runs (320 each). On validation losses of 8 to 200 epochs that levelled off 0 to 1.3 % up to
-    autocorrelation 0.5, up to 6.3 % at 0.9 (1,000 runs each, `benchmarks/error_rates.py`).
+    interpolating runs (320 each). On validation losses of 8 to 200 epochs that levelled off 0 to 0.6 % up to
+    autocorrelation 0.5, up to 3.2 % at 0.9 (1,000 runs each, `benchmarks/error_rates.py`).
 
     On real Keras programs: the zoo's tables in docs/calibration.md.
 
