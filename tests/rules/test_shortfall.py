@@ -57,3 +57,10 @@ def test_a_linear_model_is_named_before_it_and_either_before_the_loss() -> None:
     assert "a linear model" in shortfall(linear, kernel=True).words
     lost = having(healthy(loss=stuck(), info=dict(reached(0.5).info)), series("probe_accuracy", [0.1, 0.5]))
     assert "a kernel method" in shortfall(lost, kernel=True).words
+
+
+def test_the_first_weights_fell_short_of_nothing() -> None:
+    """The probe batch before the first step says what an untrained network makes of it."""
+    info = {"data": {"linear": {"accuracy": 0.95}, "examples": 1000}, "watch": {"probe_examples": 256}}
+    untrained = Record.of([series("probe_accuracy", [0.1], [0]), series("probe_loss", [2.4], [0])], info)
+    assert shortfall(untrained, kernel=True) is None

@@ -9,7 +9,7 @@ from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.graph import AFFINE, NOISE, NORMALISING, RESHAPING, Graph, graph
-from thalweg.rules.objective import progress
+from thalweg.rules.objective import objective, progress
 from thalweg.rules.samples import last
 from thalweg.rules.shortfall import Shortfall, shortfall
 
@@ -86,8 +86,8 @@ class HiddenSoftmax(Rule):
         reached = max(
             np.nan_to_num(last(record, name)) for name in ("probe_accuracy", "probe_explained_variance")
         )
-        narrow = _narrowest(known, name)
-        if harm is None and activation == "softmax" and 0.0 < reached < self.enough and not narrow:
+        narrow, began = _narrowest(known, name), objective(record) is not None
+        if harm is None and activation == "softmax" and began and 0.0 < reached < self.enough and not narrow:
             return self._softmax(
                 name, {**evidence, "reached": Evidence(reached, "fraction", threshold=self.enough)}
             )

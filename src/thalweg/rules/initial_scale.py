@@ -11,7 +11,7 @@ from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.graph import NORMALISING, figures, initial
 from thalweg.rules.head import head
-from thalweg.rules.objective import progress, rows
+from thalweg.rules.objective import objective, progress, rows
 from thalweg.rules.samples import last, value
 from thalweg.rules.shortfall import Shortfall, shortfall
 
@@ -222,7 +222,7 @@ def _behind(record: Record, enough: float) -> Shortfall | None:
     """What the run ended at on the probe batch, where that leaves something to learn."""
     for name, words in (("probe_accuracy", "accuracy"), ("probe_explained_variance", "explained variance")):
         reached = last(record, name)
-        if reached < enough:
+        if reached < enough and objective(record) is not None:
             found = {"reached": Evidence(reached, "fraction", threshold=enough)}
             return Shortfall(f"the {words} on the probe batch ended at {{reached}}", found, (name,))
     return None

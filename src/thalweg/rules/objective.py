@@ -19,7 +19,9 @@ def objective(record: Record) -> Series | None:
     Where the training step told nobody its loss, that of the probe batch.
     """
     for name in ("loss", "epoch_loss", "probe_loss"):
-        if len(record.series.get(name, ())):
+        if (
+            len(record.series.get(name, ())) and record.series[name].steps[-1] > 0
+        ):  # not that of the first weights
             return record.series[name]
     return None
 

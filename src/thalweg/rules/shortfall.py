@@ -36,6 +36,8 @@ def shortfall(record: Record, *, kernel: bool = False) -> Shortfall | None:
     A loss above that of a constant prediction is no shortfall where the outputs on the probe batch follow
     their targets: it then holds more than the error of the prediction (a penalty).
     """
+    if objective(record) is None:
+        return None  # what an untrained network makes of the probe batch is no end
     made = progress(record)
     if made.count and made.adequate is False and not np.isfinite(made.final):
         return Shortfall("the last loss was {loss}", {"loss": Evidence(made.final, "loss")}, ("loss",))
