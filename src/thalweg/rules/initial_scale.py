@@ -11,9 +11,9 @@ from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.graph import NORMALISING, figures, initial
 from thalweg.rules.head import head
-from thalweg.rules.objective import objective, progress, rows
-from thalweg.rules.samples import last, value
-from thalweg.rules.shortfall import Shortfall, shortfall
+from thalweg.rules.objective import progress, rows
+from thalweg.rules.samples import value
+from thalweg.rules.shortfall import left_over, shortfall
 
 _FITTED = ("Glorot", "He", "Lecun", "Orthogonal", "Zeros", "Identity")
 """Initializers whose scale follows the layer's size (or that have none)."""
@@ -124,7 +124,7 @@ class InitialScale(Rule):
         if not one:
             evidence["whole"] = Evidence(whole, "1", usual=1.0, threshold=self.total)
             template = "The first weights of {count} kernels multiplied the signal by {whole} in all"
-        short = shortfall(record, kernel=True) or (_behind(record, self.enough) if one else None)
+        short = shortfall(record, kernel=True) or (left_over(record, self.enough) if one else None)
         if short is None:
             if progress(record).adequate:
                 return self.finding(
@@ -154,7 +154,7 @@ class InitialScale(Rule):
             leans = abs(mean) / math.hypot(mean, spread)
             if leans > self.lean and abs(mean) * fan_in > self.sums and fan_in * units >= 64.0:
                 found[name] = (leans, abs(mean) * fan_in)
-        short = shortfall(record, kernel=True) or _behind(record, self.enough)
+        short = shortfall(record, kernel=True) or left_over(record, self.enough)
         if not found or short is None:
             return None
         worst = max(found, key=lambda name: found[name][1])
@@ -216,16 +216,6 @@ class InitialScale(Rule):
                     remedies=_remedies(record, name),
                 )
         return None
-
-
-def _behind(record: Record, enough: float) -> Shortfall | None:
-    """What the run ended at on the probe batch, where that leaves something to learn."""
-    for name, words in (("probe_accuracy", "accuracy"), ("probe_explained_variance", "explained variance")):
-        reached = last(record, name)
-        if reached < enough and objective(record) is not None:
-            found = {"reached": Evidence(reached, "fraction", threshold=enough)}
-            return Shortfall(f"the {words} on the probe batch ended at {{reached}}", found, (name,))
-    return None
 
 
 def _gains(record: Record) -> dict[str, float]:

@@ -9,7 +9,7 @@ from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.objective import number, rows
 from thalweg.rules.samples import last
-from thalweg.rules.shortfall import Shortfall, learnable, shortfall
+from thalweg.rules.shortfall import Shortfall, learnable, left_over, shortfall
 from thalweg.stats import spread, trend
 
 _TENTH = Remedy(
@@ -197,16 +197,7 @@ class Penalty(Rule):
         seen, trained = last(record, "validation_loss"), last(record, "epoch_loss")
         if not penalty.values[-1] > loss.values[-1] or seen > self.apart * trained:
             return None
-        for name, words in (
-            ("probe_accuracy", "accuracy"),
-            ("probe_explained_variance", "explained variance"),
-        ):
-            if (reached := last(record, name)) < self.enough:
-                found = Evidence(reached, "fraction", threshold=self.enough)
-                return Shortfall(
-                    f"the {words} on the probe batch ended at {{reached}}", {"reached": found}, (name,)
-                )
-        return None
+        return left_over(record, self.enough)
 
     def _behind(self, record: Record) -> Shortfall | None:
         """A regression that levelled off behind a linear model, by less than other rules ask for."""

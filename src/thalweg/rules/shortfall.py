@@ -53,6 +53,16 @@ def shortfall(record: Record, *, kernel: bool = False) -> Shortfall | None:
     return Shortfall(words, evidence, ("loss",))
 
 
+def left_over(record: Record, enough: float) -> Shortfall | None:
+    """What the run ended at on the probe batch, where that leaves something to learn."""
+    for name, words in (("probe_accuracy", "accuracy"), ("probe_explained_variance", "explained variance")):
+        reached = _last(record, name)
+        if reached < enough and objective(record) is not None:
+            found = {"reached": Evidence(reached, "fraction", threshold=enough)}
+            return Shortfall(f"the {words} on the probe batch ended at {{reached}}", found, (name,))
+    return None
+
+
 def failure(record: Record) -> Shortfall | None:
     """How a run failed that stepped too far: it fell short, diverged (`L002`) or oscillated (`L003`).
 
