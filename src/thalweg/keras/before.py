@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 from keras import tree
+from threadpoolctl import threadpool_limits
 
 from thalweg.keras.arguments import FitArguments
 from thalweg.keras.callback_facts import callback_facts, metrics_expected
@@ -50,18 +51,20 @@ class Before:
         loss = getattr(model, "loss", None)
         shape = getattr(model, "output_shape", None)
         width = shape[-1] if isinstance(shape, tuple) and shape else None
-        self._add(
-            "data",
-            lambda: data_facts(
-                sample,
-                whole=given.training,
-                validation=given.validation,
-                batch_size=batch_size,
-                loss=loss if isinstance(loss, str) else None,
-                output_width=width,
-                steps=planned[0] * planned[1] if all(planned) else None,
-            ),
-        )
+        # On matrices of a few hundred rows a second thread gains little, and loses tenfold where the cores are taken.
+        with threadpool_limits(1, user_api="blas"):
+            self._add(
+                "data",
+                lambda: data_facts(
+                    sample,
+                    whole=given.training,
+                    validation=given.validation,
+                    batch_size=batch_size,
+                    loss=loss if isinstance(loss, str) else None,
+                    output_width=width,
+                    steps=planned[0] * planned[1] if all(planned) else None,
+                ),
+            )
         if not given.class_weight:  # else the loss that is minimised weighs them, and the constant's does not
             self._add("constant_prediction_loss", lambda: constant_loss(loss_facts(model), sample, width))
         if self.probe is None:
