@@ -113,8 +113,8 @@ class Overfitting(Rule):
         before, after = self._training(record, step)
         if not self._turned(record, found, least):
             template = (
-                "The validation loss ended at {ended}; its lowest level was {latest__usual}, around "
-                f"{word} {{step}}."
+                "The validation loss ended at {ended}; its lowest mean over a sixth of the run was {latest__usual}, "
+                f"around {word} {{step}}."
             )
             evidence["ended"] = Evidence(float(validation.values[-1]), validation.unit)
             if found.rise <= 0.0:
@@ -141,8 +141,8 @@ class Overfitting(Rule):
         return self.finding(
             Verdict.CONCERN,
             f"The validation loss turned around {word} {{step}} and rose by {{rise}}, from "
-            "{latest__usual} to {latest}, {errors} standard errors. Meanwhile the training loss fell from "
-            "{training__usual} to {training}.",
+            "{latest__usual} to {latest} in means over a sixth of the run, {errors} standard errors. Meanwhile the "
+            "training loss fell from {training__usual} to {training}.",
             evidence,
             series=("validation_loss", "epoch_loss"),
             step=step,
