@@ -230,6 +230,21 @@ def test_long_steps_of_an_ordinary_rate_have_another_cause(info: dict[str, Any],
     assert ask("P003", run(stuck(N, 14.0), ratio=JUMP, rate=10.0, info=info)).verdict is Verdict.CONCERN
 
 
+def test_who_brought_the_rate_down_is_named() -> None:
+    """A callback, unless the optimizer has a schedule of its own, which no callback can change."""
+    schedule = {"class_name": "CosineDecay", "config": {}}
+    for callback, learning_rate, said in (
+        ("ReduceLROnPlateau", 0.1, "`ReduceLROnPlateau`"),
+        ("LearningRateScheduler", 0.1, "`LearningRateScheduler`"),
+        ("LearningRateScheduler", schedule, "the schedule"),
+        ("TerminateOnNaN", 0.1, "the schedule"),
+    ):
+        facts = {"callbacks": [{"class": callback}]}
+        given = {"learning_rate": learning_rate}
+        record = run(FROZEN, ratio=1e-3 * 0.8**T, rate=EARLY, cosine=0.3, optimizer=given, info=facts)
+        assert said in ask("P005", record).remedies[0].action
+
+
 def test_a_small_gradient_is_not_a_small_rate() -> None:
     """Deep sigmoids: tiny updates at an ordinary rate."""
     faint = run(stuck(N, 2.36), ratio=4e-6, rate=0.05, cosine=0.3)

@@ -139,7 +139,7 @@ class ScheduleEnded(Rule):
             evidence,
             series=("learning_rate", "loss"),
             step=found.step,
-            remedies=_REMEDIES,
+            remedies=_remedies(record),
         )
 
     def _falling(self, record: Record, found: Decay) -> bool | None:
@@ -198,20 +198,34 @@ class ScheduleEnded(Rule):
             "without a learning rate.",
             evidence,
             series=("learning_rate",),
-            remedies=_REMEDIES,
+            remedies=_remedies(record),
         )
 
 
-_REMEDIES = (
-    Remedy(
-        "Let the schedule end with the run.",
-        "Keras counts schedules in optimizer steps, not in epochs.",
-        code="keras.optimizers.schedules.CosineDecay(rate, decay_steps=epochs * steps_per_epoch)",
-    ),
-    Remedy(
-        "Use a constant learning rate first.", "It shows what the loss can reach, and where to let it decay."
-    ),
+_SCHEDULE = Remedy(
+    "Let the schedule end with the run.",
+    "Keras counts schedules in optimizer steps, not in epochs.",
+    code="keras.optimizers.schedules.CosineDecay(rate, decay_steps=epochs * steps_per_epoch)",
 )
+_CALLBACKS = {
+    "ReduceLROnPlateau": Remedy(
+        "Give `ReduceLROnPlateau` a smaller `min_delta`, more `patience` and a `min_lr`.",
+        "It counts epochs that gained less than `min_delta`, and took these for a plateau.",
+    ),
+    "LearningRateScheduler": Remedy(
+        "Let the function of `LearningRateScheduler` come down over the whole run.",
+        "Its second argument is the rate of the epoch before, so a factor on it multiplies up.",
+    ),
+}
+
+
+def _remedies(record: Record) -> tuple[Remedy, ...]:
+    """What to do, by who brought the rate down."""
+    told = isinstance(optimizer(record).get("learning_rate"), Mapping)
+    names = [] if told else [str(row.get("class")) for row in rows(record, "callbacks")]
+    first = next((_CALLBACKS[name] for name in names if name in _CALLBACKS), _SCHEDULE)
+    constant = "It shows what the loss can reach, and where to let it decay."
+    return first, Remedy("Use a constant learning rate first.", constant)
 
 
 def _end(schedule: Mapping[str, object], nothing: float) -> float:
