@@ -12,6 +12,67 @@ from thalweg.rules.objective import GAIN, Progress, epochs, progress, unit
 from thalweg.stats import p_falls, spread, trend
 
 
+@dataclass(frozen=True, slots=True)
+class _Tail:
+    """The last third of a loss, its finite `values` beside it: a line through it, and all that the run gained."""
+
+    series: Series
+    values: NDArray[np.float64]
+    start: int
+    last: int
+    fall: float
+    most: float
+    """The largest fall that the noise allows, with 95 % confidence."""
+    p_falling: float
+    p_rising: float
+    early: float
+    end: float
+    gain: float
+    share: float
+    """Least fall, as a share of the gain."""
+
+    @property
+    def least(self) -> float:
+        return self.share * self.gain
+
+    @property
+    def level(self) -> float:
+        """Where the loss stood: the last value, or for steps the middle of the last tenth."""
+        return self.end if self.series.name == "loss" else float(self.values[-1])
+
+
+def _tail(record: Record, series: Series, share: float) -> _Tail:
+    """The last third, which is to have fallen by `share` of the gain; of a longer part as much more."""
+    finite = np.isfinite(series.values)
+    steps, values = series.steps[finite], series.values[finite]
+    n = len(values)
+    third = max(n // 3, 8)
+    line = trend(steps[-third:], values[-third:])
+    end = spread(values[-max(1, n // 10) :]).location
+    # Adding zero turns -0.0, which a constant series gives, into 0.
+    p_value, fall = line.p_falling, 0.0 - line.change
+    if (
+        series.name != "loss"
+    ):  # signs tell few values apart; and a line may begin above what it is drawn through
+        p_value = min(p_value, p_falls(values[-third:]))
+        fall = min(fall, max(float(values[-third] - values[-1]), 0.0))
+    early = _early(record, series.name, values)
+    return _Tail(
+        series,
+        values,
+        int(steps[-third]),
+        int(steps[-1]),
+        fall,
+        most=0.0 - line.quantile(0.05),
+        p_falling=p_value,
+        p_rising=line.p_rising,
+        early=early,
+        end=end,
+        gain=max(early - end, fall, 0.0),
+        share=share * 3.0 * third / n,
+    )
+
+
 @dataclass(frozen=True)
 class Unfinished(Rule):
     """The loss was still falling when training stopped.
@@ -99,118 +160,88 @@ class Unfinished(Rule):
 
     def assess(self, record: Record) -> Finding:
         """The trend of the last third, beside the gain of the whole run."""
-        known, series = epochs(record), self._series(record)
+        known, series, made = epochs(record), self._series(record), progress(record)
         fewer = 0 < known < self.epochs
-        brief = fewer or (series.name == "loss" and len(series) < _MANY)
         few = self.unassessed(
             "Not assessed: it takes {epochs__threshold} epochs to tell, and there were {epochs}.",
             {"epochs": Evidence(known, "epochs", threshold=self.epochs)},
         )
-        made = progress(record)
         if fewer and series.name != "loss":
-            return self._plainly(record, self._far(made, series.values[-1])) or few
+            return self._plainly(record, _far(made, series.values[-1])) or few
         finite = np.isfinite(series.values)
-        steps, values = series.steps[finite], series.values[finite]
-        name = f"the {'validation' if series.name == 'validation_loss' else 'training'} loss"
-        fewest = _fewest(series)
-        if len(values) < fewest or not finite[-1]:
-            return (
-                few
-                if fewer
-                else self.unassessed(
-                    f"Not assessed: it takes {{values__threshold}} finite values of {name} up to the end, "
-                    "and "
-                    "there were {values}.",
-                    {"values": Evidence(len(values) if finite[-1] else 0, "values", threshold=fewest)},
-                )
+        count, fewest = int(np.sum(finite)), _fewest(series)
+        if count < fewest or not finite[-1]:
+            values = Evidence(count if finite[-1] else 0, "values", threshold=fewest)
+            unassessed = self.unassessed(
+                f"Not assessed: it takes {{values__threshold}} finite values of {_words(series)} up to the end, and "
+                "there were {values}.",
+                {"values": values},
             )
+            return few if fewer else unassessed
         if made.fell is False:
-            return (
-                few
-                if fewer
-                else self.unassessed(
-                    "Not assessed: the training loss never fell, so there is no fall to finish."
-                )
+            unassessed = self.unassessed(
+                "Not assessed: the training loss never fell, so there is no fall to finish."
             )
-        n = len(values)
-        third = max(n // 3, 8)
-        line = trend(steps[-third:], values[-third:])
-        end = spread(values[-max(1, n // 10) :]).location
-        p_value = line.p_falling
-        if series.name != "loss":
-            p_value = min(p_value, p_falls(values[-third:]))
-        falls = p_value < self.significance * (0.1 if brief else 1.0)
-        # Adding zero turns -0.0, which a constant series gives, into 0.
-        fall, most = 0.0 - line.change, 0.0 - line.quantile(0.05)
-        if series.name != "loss":  # a line may begin above what it is drawn through
-            fall = min(fall, max(float(values[-third] - values[-1]), 0.0))
-        early = _early(record, series.name, values)
-        gain = max(early - end, fall, 0.0)
+            return few if fewer else unassessed
         # Short runs are judged on more than a third of them, and then have to have fallen further.
-        share = (self.plain if brief else self.share) * 3.0 * third / n
-        least = share * gain
-        far = self._far(made, end)
-        if fewer and not (falls and fall >= least > 0.0 and far):
+        brief = fewer or (series.name == "loss" and len(series) < _MANY)
+        share, significance = (
+            (self.plain, 0.1 * self.significance) if brief else (self.share, self.significance)
+        )
+        tail = _tail(record, series, share)
+        far = _far(made, tail.end)
+        falls = tail.p_falling < significance
+        falling = falls and tail.fall >= tail.least > 0.0
+        if fewer and not (falling and far):
             return self._plainly(record, far) or few
-        word = unit(record)
-        start = Evidence(int(steps[-third]), word)
-        level = Evidence(end if series.name == "loss" else float(values[-1]), series.unit)
-        rises = line.p_rising < self.significance
-        if rises and -fall >= self.share * abs(end):
-            return self.finding(
-                Verdict.SATISFACTORY,
-                f"From {word} {{start}} on {name} rose by {{rise}}, to {{level}}.",
-                {
-                    "start": start,
-                    "rise": Evidence(-fall, series.unit),
-                    "level": level,
-                    "p-value": Evidence(line.p_rising, threshold=self.significance),
-                },
-                series=(series.name,),
+        if (over := self._over(record, tail, falls)) is not None:
+            return over
+        if not falling:
+            most = Evidence(tail.most, series.unit, threshold=tail.least)
+            unassessed = self.unassessed(
+                f"Not assessed: from {unit(record)} {{start}} on {_words(series)} may have fallen by up to {{most}}, "
+                "too much to say that it had levelled off, too little to be sure that it was still falling.",
+                {"start": Evidence(tail.start, unit(record)), "most": most},
             )
-        if falls and 0.0 < fall < least and fall >= self.share * abs(end):
-            return self.finding(
-                Verdict.SATISFACTORY,
-                f"From {word} {{start}} on {name} fell by {{fall}}, {{share}} of all it had gained, to "
-                f"{{level}}.",
-                {
-                    "start": start,
-                    "fall": Evidence(fall, series.unit, threshold=least),
-                    "share": Evidence(fall / gain, "fraction", threshold=share),
-                    "level": level,
-                    "p-value": Evidence(p_value, threshold=self.significance),
-                },
-                series=(series.name,),
-            )
-        if rises or most < least or most == 0.0:
-            return self.finding(
-                Verdict.SATISFACTORY,
-                f"From {word} {{start}} on {name} had levelled off near {{level}}.",
-                {
-                    "start": start,
-                    "level": level,
-                    "largest_fall": Evidence(most, series.unit, threshold=least),
-                },
-                series=(series.name,),
-            )
-        if not (falls and fall >= least > 0.0) and (plainly := self._plainly(record, far)) is not None:
-            return plainly
-        if not (falls and fall >= least > 0.0):
-            return self.unassessed(
-                f"Not assessed: from {word} {{start}} on {name} may have fallen by up to {{most}}, too "
-                "much to say that it had levelled off, too little to be sure that it was still falling.",
-                {"start": start, "most": Evidence(most, series.unit, threshold=least)},
-            )
-        if series.name != "loss" and (slow := self._slowed(values, gain)) is not None:
+            return self._plainly(record, far) or unassessed
+        return self._excused(record, tail, brief, far) or self._unfinished(record, tail)
+
+    def _over(self, record: Record, tail: _Tail, falls: bool) -> Finding | None:
+        """A loss that rose, that fell by little beside its gain, or that had levelled off."""
+        series = tail.series
+        start, level = Evidence(tail.start, unit(record)), Evidence(tail.level, series.unit)
+        since = f"From {unit(record)} {{start}} on {_words(series)}"
+        rises = tail.p_rising < self.significance
+        if rises and -tail.fall >= self.share * abs(tail.end):
+            words = f"{since} rose by {{rise}}, to {{level}}."
+            found = {
+                "rise": Evidence(-tail.fall, series.unit),
+                "p-value": Evidence(tail.p_rising, threshold=self.significance),
+            }
+        elif falls and 0.0 < tail.fall < tail.least and tail.fall >= self.share * abs(tail.end):
+            words = f"{since} fell by {{fall}}, {{share}} of all it had gained, to {{level}}."
+            found = self._fallen(tail)
+        elif rises or tail.most < tail.least or tail.most == 0.0:
+            words = f"{since} had levelled off near {{level}}."
+            found = {"largest_fall": Evidence(tail.most, series.unit, threshold=tail.least)}
+        else:
+            return None
+        evidence = {"start": start, "level": level, **found}
+        return self.finding(Verdict.SATISFACTORY, words, evidence, series=(series.name,))
+
+    def _excused(self, record: Record, tail: _Tail, brief: bool, far: bool) -> Finding | None:
+        """Why a loss that was still falling is not held against the run."""
+        series, name = tail.series, _words(tail.series)
+        if series.name != "loss" and (slow := self._slowed(tail)) is not None:
             return self.unassessed(
                 f"Not assessed: {name} was falling, but in the end by {{fall}} an epoch, where half as many epochs "
                 "again are worth while at {fall__threshold}.",
                 {"fall": slow},
             )
-        if gain < GAIN * abs(early):
+        if tail.gain < (least := GAIN * abs(tail.early)):
             return self.unassessed(
                 f"Not assessed: {name} gained {{gain}} in all, too little to have an end.",
-                {"gain": Evidence(gain, series.unit, threshold=GAIN * abs(early))},
+                {"gain": Evidence(tail.gain, series.unit, threshold=least)},
             )
         if (rates := _annealed(record)) is not None:
             return self.unassessed(
@@ -218,54 +249,50 @@ class Unfinished(Rule):
                 "from {rate__usual}, and such a fall ends with the schedule.",
                 {"rate": rates},
             )
-        evidence = {
-            "start": start,
-            "fall": Evidence(fall, series.unit, threshold=least),
-            "share": Evidence(fall / gain, "fraction", threshold=share),
-            "level": level,
-            "p-value": Evidence(p_value, threshold=self.significance),
-        }
-        template = (
-            f"From {word} {{start}} to the end {name} fell by {{fall}}, which is {{share}} of all it had "
-            "gained, and stood at {level}."
-        )
-        shown: tuple[str, ...] = (series.name, "learning_rate")
-        validation = record.series.get("validation_loss")
         if brief and not far:
             return self.unassessed(
                 f"Not assessed: {name} was still falling, and had come so far, to {{level}}, that few steps do not "
                 "tell.",
-                {"level": level},
+                {"level": Evidence(tail.level, series.unit)},
             )
-        if validation is not None and len(validation) and series is not validation:
-            if not _falls_along(validation.values, brief):
-                return self.unassessed(
-                    f"Not assessed: {name} was still falling, the validation loss was not, and its "
-                    "{values} values are too few to say more.",
-                    {"values": Evidence(len(validation), "values", threshold=_fewest(validation))},
-                )
+        validation = _beside(record, series)
+        if validation is not None and not _falls_along(validation.values, brief):
+            return self.unassessed(
+                f"Not assessed: {name} was still falling, the validation loss was not, and its "
+                "{values} values are too few to say more.",
+                {"values": Evidence(len(validation), "values", threshold=_fewest(validation))},
+            )
+        return None
+
+    def _unfinished(self, record: Record, tail: _Tail) -> Finding:
+        evidence = {"start": Evidence(tail.start, unit(record)), **self._fallen(tail)}
+        evidence["level"] = Evidence(tail.level, tail.series.unit)
+        template = (
+            f"From {unit(record)} {{start}} to the end {_words(tail.series)} fell by {{fall}}, which is {{share}} of "
+            "all it had gained, and stood at {level}."
+        )
+        shown = [tail.series.name, "learning_rate"]
+        if (validation := _beside(record, tail.series)) is not None:
             evidence["validation"] = Evidence(float(validation.values[-1]), validation.unit)
             if len(validation) > 1:
                 template += " The validation loss fell along, to {validation}."
-            shown = (series.name, "validation_loss", "learning_rate")
+            shown.insert(1, "validation_loss")
         return self.finding(
-            Verdict.CONCERN,
-            template,
-            evidence,
-            series=shown,
-            step=int(steps[-1]),
-            remedies=_LONGER,
+            Verdict.CONCERN, template, evidence, series=tuple(shown), step=tail.last, remedies=_LONGER
         )
 
-    def _slowed(self, values: NDArray[np.float64], gain: float) -> Evidence | None:
-        """The typical one of the last three falls, where half as many more of it are not `share` of the gain."""
-        last = float(np.median(-np.diff(values[-4:])))
-        least = self.share * gain / (0.5 * len(values))
-        return Evidence(last, "loss", threshold=least) if last < least else None
+    def _fallen(self, tail: _Tail) -> dict[str, Evidence]:
+        return {
+            "fall": Evidence(tail.fall, tail.series.unit, threshold=tail.least),
+            "share": Evidence(tail.fall / tail.gain, "fraction", threshold=tail.share),
+            "p-value": Evidence(tail.p_falling, threshold=self.significance),
+        }
 
-    def _far(self, made: Progress, end: float) -> bool:
-        """Whether a loss is still above half of a constant prediction's, or of its start where that is not known."""
-        return bool(end > 0.5 * (made.constant if np.isfinite(made.constant) else made.start))
+    def _slowed(self, tail: _Tail) -> Evidence | None:
+        """The typical one of the last three falls, where half as many more of it are not `share` of the gain."""
+        last = float(np.median(-np.diff(tail.values[-4:])))
+        least = self.share * tail.gain / (0.5 * len(tail.values))
+        return Evidence(last, "loss", threshold=least) if last < least else None
 
     def _plainly(self, record: Record, far: bool) -> Finding | None:
         """A few epochs each of which was better than the one before, in training and validation, and no less so."""
@@ -317,6 +344,21 @@ _LONGER = (
 
 _MANY = 256
 """Losses of steps that tell a fall by themselves."""
+
+
+def _far(made: Progress, end: float) -> bool:
+    """Whether a loss is still above half of a constant prediction's, or of its start where that is not known."""
+    return bool(end > 0.5 * (made.constant if np.isfinite(made.constant) else made.start))
+
+
+def _words(series: Series) -> str:
+    return f"the {'validation' if series.name == 'validation_loss' else 'training'} loss"
+
+
+def _beside(record: Record, series: Series) -> Series | None:
+    """The validation loss, where there is one and it is not the loss looked at."""
+    validation = record.series.get("validation_loss")
+    return validation if validation is not None and len(validation) and validation is not series else None
 
 
 def _fewest(series: Series) -> int:
