@@ -147,8 +147,7 @@ class Ascent(Rule):
         else:
             return self.unassessed(
                 "Not assessed: the loss fell from {start} to {end}, below zero throughout, but what became "
-                "of the "
-                "predictions was not measured.",
+                "of the predictions was not measured.",
                 evidence,
             )
         return self.finding(

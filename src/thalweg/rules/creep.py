@@ -99,8 +99,7 @@ class RateTooLow(Rule):
             return self.finding(
                 Verdict.SATISFACTORY,
                 "The typical update was {ratio} of its parameters, and successive gradients had a mean "
-                "cosine "
-                "of {cosine}.",
+                "cosine of {cosine}.",
                 evidence,
             )
         if (other := self._other(record, went.typical, used)) is not None:

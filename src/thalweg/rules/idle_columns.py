@@ -138,9 +138,8 @@ class IdleColumns(Rule):
         if median > 0.0 and np.isfinite(constant) and constant >= max(self.huge * median, 10.0):
             held = Evidence(constant, "input", usual=median, threshold=self.huge * median)
             words = (
-                "A constant column of input `{name}` held {size}, where the median standard deviation "
-                "of those "
-                "that vary was {size__usual}"
+                "A constant column of input `{name}` held {size}, where the median standard deviation of "
+                "those that vary was {size__usual}"
             )
             return words, {"name": name, "size": held}, (_DROP_CONSTANT,)
         twins, looked = value(row, "duplicate_columns"), value(row, "examined_columns")

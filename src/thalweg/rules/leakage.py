@@ -92,8 +92,7 @@ class Leakage(Rule):
             if not np.isfinite(twins):
                 return self.unassessed(
                     f"Not assessed: {template[0].lower()}{template[1:]}; the record does not say how "
-                    "common equal "
-                    "examples are.",
+                    "common equal examples are.",
                     evidence,
                 )
             return self.finding(

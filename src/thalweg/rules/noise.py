@@ -88,8 +88,7 @@ class GradientNoise(Rule):
         evidence["ratio"] = Evidence(length, "1", usual=1e-3, threshold=self.ratio)
         did = (
             "A batch held {size} examples, successive gradients had a mean cosine of {cosine}, and the "
-            "updates were up to "
-            "{ratio} of their parameters"
+            "updates were up to {ratio} of their parameters"
         ).replace("examples", "example" if size == 1.0 else "examples", 1)
         noisy = went.cosine.quantile(0.99) < self.cosine and length > self.ratio
         short = failure(record) if noisy else None
@@ -102,8 +101,7 @@ class GradientNoise(Rule):
         if used < 0.0 or not learnable(record) or used >= (1.0 if plain(record) else 1.0 / 30.0):
             return self.unassessed(
                 "Not assessed: a batch held {size} examples, but the learning rate or the targets were to "
-                "blame "
-                "(see P003, P007 and D008).",
+                "blame (see P003, P007 and D008).",
                 evidence,
             )
         momentum = setting(record, "momentum")

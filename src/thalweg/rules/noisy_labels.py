@@ -161,8 +161,7 @@ class NoisyLabels(Rule):
         return self.finding(
             Verdict.CONCERN,
             f"{where}. The training accuracy ended at {{training}}, above the {{training__usual}} that "
-            "right labels allow, and "
-            "the validation accuracy at {ended} after {best} at its best.",
+            "right labels allow, and the validation accuracy at {ended} after {best} at its best.",
             evidence,
             series=shown(record, "validation_accuracy", "epoch_accuracy", "probe_accuracy"),
             remedies=(_STOP, _RELABEL, _SMOOTH),

@@ -193,9 +193,8 @@ class ScheduleEnded(Rule):
             )
         return self.finding(
             Verdict.CONCERN,
-            "The schedule came down to nothing after {end} of the {asked} steps asked for, which left "
-            "{idle} of the run "
-            "without a learning rate.",
+            "The schedule came down to nothing after {end} of the {asked} steps asked for, which left {idle} "
+            "of the run without a learning rate.",
             evidence,
             series=("learning_rate",),
             remedies=_remedies(record),

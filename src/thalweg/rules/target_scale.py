@@ -93,8 +93,7 @@ class TargetScale(Rule):
                 )
             return self.unassessed(
                 "Not assessed: target `{name}` had mean {mean} and standard deviation {spread}; nothing "
-                "shows that "
-                "the training suffered.",
+                "shows that the training suffered.",
                 evidence,
             )
         return self.finding(

@@ -109,9 +109,8 @@ class UnrelatedLabels(Rule):
         failed = self._failed(record)
         if failed is None:
             return self.unassessed(
-                "Not assessed: a simple method could not foretell the targets (p = {p}), and the network "
-                "is not shown to "
-                "have failed.",
+                "Not assessed: a simple method could not foretell the targets (p = {p}), and the network is "
+                "not shown to have failed.",
                 evidence,
             )
         words, found, series = failed
@@ -123,8 +122,7 @@ class UnrelatedLabels(Rule):
             remedies=(
                 Remedy(
                     "Check that inputs and targets still belong together: print a few examples with their "
-                    "targets, "
-                    "and shuffle both by one permutation.",
+                    "targets, and shuffle both by one permutation.",
                     "What one array lost its order by, the other has to lose it by too.",
                     Safety.MANUAL,
                     code="order = np.random.default_rng(0).permutation(len(x)); x, y = x[order], y[order]",

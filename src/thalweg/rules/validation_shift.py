@@ -114,8 +114,7 @@ class ValidationShift(Rule):
                 )
             words = (
                 "A linear rule told validation from training inputs with an area under the ROC curve of "
-                "{shift}, where "
-                "{shift__usual} is chance."
+                "{shift}, where {shift__usual} is chance."
                 if "shift" in evidence
                 else "Validation and training inputs had standard deviations within a factor of {ratio}."
             )
@@ -132,15 +131,13 @@ class ValidationShift(Rule):
             )
         if (apart := self._apart(record)) is None:
             return self.unassessed(
-                "Not assessed: the validation inputs differ from the training inputs, and the losses do "
-                "not show that it "
-                "matters.",
+                "Not assessed: the validation inputs differ from the training inputs, and the losses do not "
+                "show that it matters.",
                 evidence,
             )
         differ = (
-            "A linear rule told validation from training inputs with an area under the ROC curve of "
-            "{shift}, where "
-            "{shift__usual} is chance"
+            "A linear rule told validation from training inputs with an area under the ROC curve of {shift}, "
+            "where {shift__usual} is chance"
             if moved
             else "The standard deviations of validation and training inputs differed by a factor of {ratio}"
         )
@@ -168,8 +165,7 @@ class ValidationShift(Rule):
             }
             template = (
                 "The validation inputs had a standard deviation of {validation} in input `{name}`, the "
-                "training inputs one of "
-                "{validation__usual}: a factor of {ratio}."
+                "training inputs one of {validation__usual}: a factor of {ratio}."
             )
             return template, evidence, (_ONE_PLACE,)
         if new >= self.unseen:
