@@ -181,7 +181,7 @@ def test_noise_above_the_signal() -> None:
     ids=["learned", "little", "no signal", "unknown", "another"],
 )
 def test_noise_that_is_not_to_blame(record: Record) -> None:
-    assert check(Dropout(), record).verdict is Verdict.SATISFACTORY
+    assert check(Dropout(), record).verdict is not Verdict.CONCERN
 
 
 KERNEL = {"data": {"examples": 1000, "signal": {"score": 0.95, "p": 0.01}}}
@@ -289,4 +289,4 @@ def test_augmentation_beyond_recognition() -> None:
     assert finding.verdict is Verdict.CONCERN and finding.layer == "turn"
     assert check(Dropout(), augmented(1.2)).verdict is Verdict.SATISFACTORY
     noise = check(Dropout(), augmented(1.9, data={"signal": {"p": 0.5}}))
-    assert noise.verdict is Verdict.SATISFACTORY
+    assert noise.verdict is Verdict.UNASSESSED

@@ -1,5 +1,6 @@
 """R002: dropout, noise or augmentation too strong."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,18 @@ from thalweg.rule import Rule
 from thalweg.rules.head import last
 from thalweg.rules.objective import rows
 from thalweg.rules.shortfall import learnable, shortfall
+
+
+@dataclass(frozen=True, slots=True)
+class _Disturbance:
+    """What a layer does in training alone, and whether the loss felt it."""
+
+    layer: str
+    felt: bool
+    words: str
+    evidence: Mapping[str, Evidence]
+    series: tuple[str, ...]
+    remedy: Remedy
 
 
 @dataclass(frozen=True)
@@ -71,40 +84,23 @@ class Dropout(Rule):
     """The same of augmentation within the model."""
 
     def assess(self, record: Record) -> Finding:
-        """The largest rate, what it does to the loss, and where the run ended; without dropout, other noise."""
-        rates = {
-            str(row.get("name")): float(row["rate"])
-            for row in rows(record, "layers")
-            if "Dropout" in str(row.get("class")) and isinstance(row.get("rate"), int | float)
-        }
+        """What dropout, noise and augmentation do to the loss, and where the run ended."""
         if not rows(record, "layers"):
             return self.unassessed("Not assessed: the layers are not known.")
-        if not rates and (noisy := self._noise(record) or self._augmentation(record)) is not None:
-            return noisy
-        if not rates:
+        asked = (self._dropped(record), self._noise(record), self._augmentation(record))
+        found = [disturbance for disturbance in asked if disturbance is not None]
+        if not found:
             return self.finding(Verdict.SATISFACTORY, "No layer of the model drops units out.")
-        layer = max(rates, key=lambda name: rates[name])
-        training, inference = last(record, "probe_training_loss"), last(record, "probe_loss")
-        evidence = {
-            "rate": Evidence(rates[layer], "fraction", usual=0.5, threshold=self.rate),
-            "layer": Evidence(layer),
-        }
-        template = "The dropout of `{layer}` silenced {rate} of its inputs"
-        series: tuple[str, ...] = ()
-        if np.isfinite(training) and np.isfinite(inference):
-            evidence["training"] = Evidence(training, "loss", usual=inference)
-            series = ("probe_training_loss", "probe_loss")
-            template += "; with it the loss on the probe batch was {training}, without {training__usual}"
-        felt = rates[layer] >= self.rate and training > self.ratio * inference
-        if not (felt or rates[layer] >= self.strong):
-            return self.finding(Verdict.SATISFACTORY, f"{template}.", evidence, series=series)
+        most = next((disturbance for disturbance in found if disturbance.felt), found[0])
+        if not most.felt:
+            return self.finding(Verdict.SATISFACTORY, f"{most.words}.", most.evidence, series=most.series)
         harm = shortfall(record, kernel=True)
         if harm is None:
             return self.finding(
                 Verdict.SATISFACTORY,
-                f"{template}, and nothing shows that it fell short.",
-                evidence,
-                series=series,
+                f"{most.words}, and nothing shows that it fell short.",
+                most.evidence,
+                series=most.series,
             )
         if not learnable(record):
             return self.unassessed(
@@ -112,81 +108,92 @@ class Dropout(Rule):
             )
         return self.finding(
             Verdict.CONCERN,
-            f"{template}. {harm.words[:1].upper()}{harm.words[1:]}.",
-            {**evidence, **harm.evidence},
-            series=(*series, *harm.series),
-            layer=layer,
-            remedies=(
-                Remedy(
-                    "Lower the dropout rate, or leave the layer out until the network overfits.",
-                    "Dropout trades fit for generalisation, and there was no fit to trade.",
-                    code="keras.layers.Dropout(0.2)",
-                ),
-            ),
+            f"{most.words}. {harm.words[:1].upper()}{harm.words[1:]}.",
+            {**most.evidence, **harm.evidence},
+            series=(*most.series, *harm.series),
+            layer=most.layer,
+            remedies=(most.remedy,),
         )
 
-    def _augmentation(self, record: Record) -> Finding | None:
-        """Augmentation within the model that costs more than the examples, in a run that fell short."""
-        names = [
-            str(r.get("name")) for r in rows(record, "layers") if str(r.get("class")).startswith("Random")
-        ]
+    def _dropped(self, record: Record) -> _Disturbance | None:
+        rates = {
+            str(row.get("name")): float(row["rate"])
+            for row in rows(record, "layers")
+            if "Dropout" in str(row.get("class")) and isinstance(row.get("rate"), int | float)
+        }
+        if not rates:
+            return None
+        layer = max(rates, key=lambda name: rates[name])
         training, inference = last(record, "probe_training_loss"), last(record, "probe_loss")
-        if not names or not training > self.harmful * inference > 0.0:
-            return None
-        harm = shortfall(record, kernel=True)
-        if harm is None or not learnable(record):
-            return None
-        return self.finding(
-            Verdict.CONCERN,
-            "With the augmentation of `{layer}` the loss on the probe batch ended at {training}, without "
-            f"{{training__usual}}. {harm.words[:1].upper()}{harm.words[1:]}.",
-            {
-                "layer": Evidence(names[0]),
-                "training": Evidence(training, "loss", usual=inference, threshold=self.harmful * inference),
-                **harm.evidence,
-            },
-            series=("probe_training_loss", "probe_loss", *harm.series),
-            layer=names[0],
-            remedies=(
-                Remedy(
-                    "Weaken the augmentation, or leave it out until the network overfits.",
-                    "What it changes beyond recognition cannot be learned from.",
-                ),
-            ),
+        evidence = {
+            "rate": Evidence(rates[layer], "fraction", usual=0.5, threshold=self.rate),
+            "layer": Evidence(layer),
+        }
+        words = "The dropout of `{layer}` silenced {rate} of its inputs"
+        series: tuple[str, ...] = ()
+        if np.isfinite(training) and np.isfinite(inference):
+            evidence["training"] = Evidence(training, "loss", usual=inference)
+            words += "; with it the loss on the probe batch was {training}, without {training__usual}"
+            series = _LOSSES
+        felt = rates[layer] >= self.rate and training > self.ratio * inference
+        return _Disturbance(
+            layer, felt or rates[layer] >= self.strong, words, evidence, series, _LESS_DROPOUT
         )
 
-    def _noise(self, record: Record) -> Finding | None:
-        """Gaussian noise beside which the loss of the same examples is another, before the first step already."""
+    def _noise(self, record: Record) -> _Disturbance | None:
+        """Gaussian noise, beside which the loss of the same examples may be another before the first step already."""
         noise = {
             str(row.get("name")): float(row["stddev"])
             for row in rows(record, "layers")
             if row.get("class") == "GaussianNoise" and isinstance(row.get("stddev"), int | float)
         }
-        training, inference = (record.series.get(name) for name in ("probe_training_loss", "probe_loss"))
+        training, inference = (record.series.get(name) for name in _LOSSES)
         if not noise or training is None or inference is None or not (len(training) and len(inference)):
             return None
         layer = max(noise, key=lambda name: noise[name])
         began, quiet = float(training.values[0]), float(inference.values[0])
-        harm = shortfall(record, kernel=True)
-        if harm is None or not began > self.ratio * quiet or not learnable(record):
-            return None
-        return self.finding(
-            Verdict.CONCERN,
+        words = (
             "The noise of `{layer}` had a standard deviation of {noise}; with it the first loss on the probe batch "
-            f"was {{began}}, without {{began__usual}}. {harm.words[:1].upper()}{harm.words[1:]}.",
-            {
-                "layer": Evidence(layer),
-                "noise": Evidence(noise[layer], "activation"),
-                "began": Evidence(began, "loss", usual=quiet, threshold=self.ratio * quiet),
-                **harm.evidence,
-            },
-            series=("probe_training_loss", "probe_loss", *harm.series),
-            layer=layer,
-            remedies=(
-                Remedy(
-                    "Lower the standard deviation of the noise to a tenth of that of what it is added to.",
-                    "Noise above the signal is what the network is asked to fit.",
-                    code="keras.layers.GaussianNoise(0.1)",
-                ),
-            ),
+            "was {began}, without {began__usual}"
         )
+        evidence = {
+            "layer": Evidence(layer),
+            "noise": Evidence(noise[layer], "activation"),
+            "began": Evidence(began, "loss", usual=quiet, threshold=self.ratio * quiet),
+        }
+        return _Disturbance(layer, began > self.ratio * quiet, words, evidence, _LOSSES, _LESS_NOISE)
+
+    def _augmentation(self, record: Record) -> _Disturbance | None:
+        """Augmentation within the model, which may cost more than the examples."""
+        layers = rows(record, "layers")
+        names = [str(row.get("name")) for row in layers if str(row.get("class")).startswith("Random")]
+        training, inference = last(record, "probe_training_loss"), last(record, "probe_loss")
+        if not names or not (np.isfinite(training) and np.isfinite(inference)):
+            return None
+        words = (
+            "With the augmentation of `{layer}` the loss on the probe batch ended at {training}, without "
+            "{training__usual}"
+        )
+        evidence = {
+            "layer": Evidence(names[0]),
+            "training": Evidence(training, "loss", usual=inference, threshold=self.harmful * inference),
+        }
+        felt = training > self.harmful * inference > 0.0
+        return _Disturbance(names[0], felt, words, evidence, _LOSSES, _LESS_AUGMENTATION)
+
+
+_LOSSES = ("probe_training_loss", "probe_loss")
+_LESS_DROPOUT = Remedy(
+    "Lower the dropout rate, or leave the layer out until the network overfits.",
+    "Dropout trades fit for generalisation, and there was no fit to trade.",
+    code="keras.layers.Dropout(0.2)",
+)
+_LESS_NOISE = Remedy(
+    "Lower the standard deviation of the noise to a tenth of that of what it is added to.",
+    "Noise above the signal is what the network is asked to fit.",
+    code="keras.layers.GaussianNoise(0.1)",
+)
+_LESS_AUGMENTATION = Remedy(
+    "Weaken the augmentation, or leave it out until the network overfits.",
+    "What it changes beyond recognition cannot be learned from.",
+)
