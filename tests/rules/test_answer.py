@@ -88,3 +88,16 @@ def test_a_fall_to_the_level_of_a_constant_is_not_left_unsaid() -> None:
     assert answer([near, finding("L001", S)]) == (
         "Converging: the number of L001 at step 7; but the level lay between 1.07 and 1.09, too near to tell."
     )
+
+
+def test_the_concern_named_is_the_one_to_read_first_without_the_harm_that_came_with_it() -> None:
+    """Dropout explains the dead units that were found before it."""
+    said = {
+        "A001": "Half of the units were dead.",
+        "R002": "The dropout silenced 0.9 of the inputs; the loss ended at 2.",
+    }
+    concerns = [Finding(code, "", C, message) for code, message in said.items()]
+    fell = Finding("L001", "", S, "The loss fell.")
+    assert (
+        answer([*concerns, fell]) == "Converging: the loss fell; but the dropout silenced 0.9 of the inputs."
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from thalweg.finding import Finding, Verdict
+from thalweg.rules.causes import causes, upstream
 from thalweg.words import plural
 
 # The truth table; the first row that matches gives the answer. C: concern, S: satisfactory, blank: anything.
@@ -61,18 +62,18 @@ def answer(findings: Iterable[Finding]) -> str:
         sentence = f"Converging: {_clause(found['L001'])}, and {_clause(found['L004'])}"
     else:
         sentence = f"Converging: {_clause(found['L001'])}"
-    others = [f for f in found.values() if f.verdict is Verdict.CONCERN and f.code not in told]
+    others = [f for f in _first_to_read(found.values()) if f.code not in told]
     near = "B001" in found and "low" in found["B001"].evidence
     # A loss that fell to the level of a constant prediction has not shown that anything was learned.
     others += [found["B001"]] if is_("B001", Verdict.UNASSESSED) and near else []
-    return f"{sentence}; but {_clause(others[0])}." if others else f"{sentence}."
+    return f"{sentence}; but {_symptom(others[0])}." if others else f"{sentence}."
 
 
 def answer_before(findings: Iterable[Finding]) -> str:
     """The answer in one sentence to *what speaks against this training?*, before it made a step."""
     found = list(findings)
     asked = sum(f.verdict is not Verdict.UNASSESSED for f in found)
-    concerns = [f for f in found if f.verdict is Verdict.CONCERN]
+    concerns = _first_to_read(found)
     if not asked:
         return "Cannot tell: nothing could be checked before the first step."
     if not concerns:
@@ -81,9 +82,21 @@ def answer_before(findings: Iterable[Finding]) -> str:
 
 
 def _cannot_tell(found: dict[str, Finding]) -> str:
-    concern = next((f for f in found.values() if f.verdict is Verdict.CONCERN), None)
+    concern = next(iter(_first_to_read(found.values())), None)
     reason = _clause(found["L001"]) if "L001" in found else "L001, whether the loss fell, was not asked"
-    return f"Cannot tell: {reason}; but {_clause(concern)}." if concern else f"Cannot tell: {reason}."
+    return f"Cannot tell: {reason}; but {_symptom(concern)}." if concern else f"Cannot tell: {reason}."
+
+
+def _first_to_read(findings: Iterable[Finding]) -> list[Finding]:
+    """The concerns, those that no other explains first, the most upstream of them before the others."""
+    concerns = [f for f in findings if f.verdict is Verdict.CONCERN]
+    because = causes(concerns)
+    return sorted(concerns, key=lambda f: (f.code in because, upstream(f)))
+
+
+def _symptom(finding: Finding) -> str:
+    """What a finding saw, without the harm that came with it."""
+    return _clause(finding).split("; ", 1)[0]
 
 
 def _clause(finding: Finding) -> str:
