@@ -31,6 +31,14 @@ def said(**verdicts: Verdict) -> str:
             {"L001": S, "V001": C, "L004": C},
             "Converging on the training data only: the number of V001 at step 7.",
         ),
+        (
+            {"L001": S, "B002": C, "A001": C},
+            "Converging to less than a linear model: the number of B002 at step 7.",
+        ),
+        (
+            {"L001": S, "L004": C, "B002": C},
+            "Converging, and still falling when training stopped; but the number of B002 at step 7.",
+        ),
         ({"L001": S, "L004": C}, "Converging, and still falling when training stopped."),
         (
             {"L001": S, "L004": S},

@@ -476,3 +476,12 @@ def test_a_fall_that_has_all_but_ended() -> None:
     assert finding.verdict is not Verdict.CONCERN
     steady = list(np.linspace(0.4, 0.3, 10))
     assert ask("L004", log(("epoch_loss", steady), ("validation_loss", steady))).verdict is Verdict.CONCERN
+
+
+def test_what_was_gained_within_the_first_epoch_is_gained() -> None:
+    """Validation losses from 0.5 to 0.33 are still falling, unless 2.3 had come down to 0.5 before the first."""
+    losses = 0.3 + 0.2 * np.exp(-np.arange(12) / 6)
+    for began, verdict in ((2.3, Verdict.SATISFACTORY), (0.55, Verdict.CONCERN)):
+        loss = 0.3 + (began - 0.3) * np.exp(-np.arange(600) / 100)
+        record = healthy(600, loss=loss, validation_loss=losses, epoch_loss=losses)
+        assert ask("L004", record).verdict is verdict

@@ -5,6 +5,7 @@ from thalweg.rules.absent_monitor import AbsentMonitor
 from thalweg.rules.all_linear import AllLinear
 from thalweg.rules.answer import answer, answer_before
 from thalweg.rules.ascent import Ascent
+from thalweg.rules.below_linear import FarBelowLinear
 from thalweg.rules.bottleneck import Bottleneck
 from thalweg.rules.broadcast import Broadcast
 from thalweg.rules.clipped import AlwaysClipped
@@ -116,6 +117,7 @@ RULES: tuple[Rule, ...] = (
     Stalled(),
     Oscillating(),
     NoBetterThanConstant(),
+    FarBelowLinear(),
     GradientSpike(),
     ExplodingGradients(),
     VanishingGradients(),

@@ -9,6 +9,7 @@ from thalweg.words import plural
 # The truth table; the first row that matches gives the answer. C: concern, S: satisfactory, blank: anything.
 #
 # V: a concern about the validation loss alone, which says nothing about the training.
+# F: a concern of B002, where L004 has none.
 #
 # | N001 | L002 | L001 | L003 | B001 | V001 | L004 | answer                                         |
 # |------|------|------|------|------|------|------|------------------------------------------------|
@@ -19,6 +20,7 @@ from thalweg.words import plural
 # |      |      |      |      |  C   |      |      | Not converging to anything useful: ...         |
 # |      |      |  S   |      |  V   |      |      | Converging on the training data only: ...      |
 # |      |      |  S   |      |      |  C   |      | Converging on the training data only: ...      |
+# |      |      |  S   |      |  F   |      |      | Converging to less than a linear model: ...    |
 # |      |      |  S   |      |      |      |  C   | Converging, and still falling when it stopped. |
 # |      |      |  S   |      |      |      |  S   | Converging: ..., and ...                       |
 # |      |      |  S   |      |      |      |      | Converging: ...                                |
@@ -55,6 +57,8 @@ def answer(findings: Iterable[Finding]) -> str:
     for code in ("B001", "V001"):
         if is_(code, Verdict.CONCERN):
             return f"Converging on the training data only: {_clause(found[code])}."
+    if is_("B002", Verdict.CONCERN) and not is_("L004", Verdict.CONCERN):
+        return f"Converging to less than a linear model: {_clause(found['B002'])}."
     told = {"L004"}
     if is_("L004", Verdict.CONCERN):
         sentence = "Converging, and still falling when training stopped"

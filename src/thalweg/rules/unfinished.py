@@ -96,8 +96,9 @@ class Unfinished(Rule):
 
     - one-sided p-value below `significance`, of the trend or, in a log of epochs, of so many falls from one
       value to the next under a random walk without drift (seven falls in a row have p = 1/128), and
-    - a fitted fall over that third of `share` or more of the whole gain, counted from the first epoch, or
-      past the first tenth of the steps.
+    - a fitted fall over that third of `share` or more of the whole gain. It is counted from where the training
+      loss began, a constant prediction's loss at most (where that is known), for most of a fall may come within the
+      first epoch; for losses per step past their first tenth.
 
     A log of epochs also has to be falling at its end: half as many epochs at the pace of the last three (their
     median) would bring `share` of the gain.
@@ -267,9 +268,10 @@ class Unfinished(Rule):
     def _unfinished(self, record: Record, tail: _Tail) -> Finding:
         evidence = {"start": Evidence(tail.start, unit(record)), **self._fallen(tail)}
         evidence["level"] = Evidence(tail.level, tail.series.unit)
+        since = " since its first tenth" if tail.series.name == "loss" else ""
         template = (
             f"From {unit(record)} {{start}} to the end {_words(tail.series)} fell by {{fall}}, which is {{share}} of "
-            "all it had gained, and stood at {level}."
+            f"all it had gained{since}, and stood at {{level}}."
         )
         shown = [tail.series.name, "learning_rate"]
         if (validation := _beside(record, tail.series)) is not None:
@@ -378,15 +380,19 @@ def _falls_along(values: NDArray[np.float64], brief: bool) -> bool:
 def _early(record: Record, name: str, values: NDArray[np.float64]) -> float:
     """The level that the gain is counted from, past the first transient.
 
-    An epoch's loss comes after the transient already; a first validation far above the first training loss
-    (a normalisation that has not yet adapted) does not count.
+    For epochs it is where the run began, at a constant prediction's loss at most (where that is known); an epoch's
+    own loss comes after most of the fall. A first validation far above the first training loss (a normalisation
+    that has not yet adapted) does not count.
     """
     tenth = max(1, len(values) // 10)
     if name == "loss":
         return spread(values[tenth : 2 * tenth]).location
     training = record.series.get("epoch_loss")
     first = float(training.values[0]) if training is not None and len(training) else np.inf
-    return min(float(values[0]), first) if np.isfinite(first) else float(values[0])
+    early = min(float(values[0]), first) if np.isfinite(first) else float(values[0])
+    made = progress(record)
+    began = float(np.minimum(made.start, made.constant))
+    return max(early, began) if made.fell and np.isfinite(began) else early
 
 
 def _annealed(record: Record) -> Evidence | None:
