@@ -9,7 +9,7 @@ from rich.console import Console
 
 from thalweg.finding import Diagnosis, Evidence, Family, Finding, Remedy, Stage, Verdict
 from thalweg.record import Record
-from thalweg.render import DiagnosisView, RunsTable, finding_line, page, terminal
+from thalweg.render import ConcernsView, DiagnosisView, RunsTable, finding_line, page, terminal
 
 from .samples import empty, foreign, healthy, spike
 
@@ -46,7 +46,12 @@ def shown(renderable: object, width: int | None = None) -> str:
 @pytest.mark.parametrize("sample", [healthy, spike, foreign, empty])
 def test_no_line_is_wider_than_the_terminal_or_ends_in_blanks(sample, width):
     record, diagnosis = sample()
-    text = shown(DiagnosisView(diagnosis, record, "runs/digits"), width) + shown(RunsTable([Row()]), width)
+    views = (
+        DiagnosisView(diagnosis, record, "runs/digits"),
+        RunsTable([Row()]),
+        ConcernsView(diagnosis, "runs/a"),
+    )
+    text = "".join(shown(view, width) for view in views)
     for line in text.splitlines():
         assert cell_len(line) <= width
         assert line == line.rstrip()
@@ -106,7 +111,8 @@ def test_no_markup_and_no_control_character_passes():
     )
     record = Record.of([], {"name": HOSTILE})
     view = DiagnosisView(Diagnosis(HOSTILE, (finding,)), record, HOSTILE)
-    for renderable in (view, finding_line(finding), RunsTable([Row(name=HOSTILE, answer=HOSTILE)])):
+    brief = ConcernsView(view.diagnosis, HOSTILE)
+    for renderable in (view, brief, finding_line(finding), RunsTable([Row(name=HOSTILE, answer=HOSTILE)])):
         for width in (80, None):
             text = shown(renderable, width)
             assert not any(c in text for c in "\x1b\x07\u202e")
@@ -163,3 +169,11 @@ def test_the_life_of_the_run_stands_under_its_name():
     lines = shown(DiagnosisView(lived, record)).splitlines()
     assert lines[3] == "falling to step 1,480, plateau to step 2,000"
     assert "falling to step 1,480" in page(record, lived)
+
+
+def test_of_several_runs_each_that_has_concerns_says_what_to_change_first():
+    _, diagnosis = spike()
+    (finding,) = diagnosis.concerns
+    name, change, concern, more = shown(ConcernsView(diagnosis, "my runs/a")).splitlines()
+    assert name == "my runs/a" and change == f"  Change first: {finding.remedies[0].action}"
+    assert concern.startswith("  concern[G002] ") and more == "  More: thalweg diagnose 'my runs/a'"

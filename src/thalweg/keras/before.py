@@ -1,6 +1,7 @@
 """What can be known of a run before its first step: its data, its model and its loss held against one another."""
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -96,7 +97,11 @@ class Before:
 
     def _tried(self, key: str, part: Callable[[], Any]) -> Any:
         try:
-            return part()
+            with warnings.catch_warnings():
+                warnings.simplefilter(
+                    "ignore"
+                )  # what Keras warns of it says again when the script itself comes to it
+                return part()
         except Exception as error:
             if os.environ.get("THALWEG_RAISE"):
                 raise

@@ -20,7 +20,7 @@ from thalweg.errors import RunFolderError, ThalwegError, UsageError
 from thalweg.finding import Diagnosis
 from thalweg.keras.program import execute
 from thalweg.record import Event, Record
-from thalweg.render import DiagnosisView, RunRow, RunsTable, terminal
+from thalweg.render import ConcernsView, DiagnosisView, RunRow, RunsTable, terminal
 from thalweg.rule import Rule
 from thalweg.store import Journal, read
 from thalweg.store.layout import journal_path
@@ -236,6 +236,10 @@ class _Session:
             self._console.print()
             rows = [RunRow.of(summary(journal_path(k.folder)), k.diagnosis.answer) for k in self._kept]
             self._console.print(RunsTable(rows))
+            for kept in self._kept:
+                if kept.diagnosis.concerns:
+                    self._console.print()
+                    self._console.print(ConcernsView(kept.diagnosis, str(kept.folder)))
         elif self._kept and not self._speaks:
             self._show(self._kept[0], read(self._kept[0].folder))
         if page and self._kept:

@@ -4,6 +4,6 @@ What a number means was decided by a rule; here it is only said or drawn.
 """
 
 from thalweg.render.page import page
-from thalweg.render.terminal import DiagnosisView, RunRow, RunsTable, finding_line, terminal
+from thalweg.render.terminal import ConcernsView, DiagnosisView, RunRow, RunsTable, finding_line, terminal
 
-__all__ = ["DiagnosisView", "RunRow", "RunsTable", "finding_line", "page", "terminal"]
+__all__ = ["ConcernsView", "DiagnosisView", "RunRow", "RunsTable", "finding_line", "page", "terminal"]

@@ -178,6 +178,25 @@ class RunRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ConcernsView:
+    """What to change first in one run of several, and its concerns in a line each."""
+
+    diagnosis: Diagnosis
+    run: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        page = _Page(console, options)
+        yield from page.lines(Text(plain(self.run), style="bold"))
+        if (first := self.diagnosis.first) is not None:
+            yield from page.lines(_remedy(first, "Change first: "), indent=2)
+        for finding in self.diagnosis.causes:
+            yield from page.lines(Text(sentence(plain(finding.message))), lead=_head(finding), indent=2)
+        yield from page.lines(
+            Text(f"More: thalweg diagnose {shlex.quote(plain(self.run))}", style="dim"), indent=2
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RunsTable:
     """Runs, one a row: how long each was, how it ended and whether it converged. Names are never cut."""
 

@@ -8,7 +8,8 @@ from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.head import class_counts
-from thalweg.rules.objective import fact, number
+from thalweg.rules.objective import fact, number, progress
+from thalweg.rules.shortfall import falling
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class FarBelowLinear(Rule):
 
     The accuracy (or explained variance) on the probe batch at the end, between that of the commonest class (or
     none) and that of a ridge regression, cross-validated on a sample of the training examples. A concern where the
-    network made less than `part` of that way, by three standard errors of the accuracy; the way itself must be
-    `way` or more.
+    network made less than `part` of that way, by three standard errors of the accuracy, in 100 steps or 5 epochs at
+    least; the way itself must be `way` or more.
 
     ## Thresholds
 
@@ -72,6 +73,11 @@ class FarBelowLinear(Rule):
             return self.unassessed(
                 "Not assessed: no linear model is known that does much better than a constant prediction."
             )
+        count, stepwise = progress(record).count, "loss" in record.series
+        if count < (100 if stepwise else 5):  # as L001: few steps are not held against a run
+            word = "steps" if stepwise else "epochs"
+            evidence = {"count": Evidence(count, word)}
+            return self.unassessed(f"Not assessed: {{count}} {word} are too few to tell.", evidence)
         if not series.steps[-1] > 0:
             return self.unassessed("Not assessed: the probe batch was looked at before the first step alone.")
         reached = float(series.values[-1])
@@ -87,12 +93,14 @@ class FarBelowLinear(Rule):
         message = f"The {words} on the probe batch ended at {{reached}}, where a linear model has {{reached__usual}}"
         if not reached < line:
             return self.finding(Verdict.SATISFACTORY, f"{message}.", evidence, series=(name,))
+        on_its_way = falling(record)
         return self.finding(
             Verdict.CONCERN,
-            f"{message} and a constant prediction {{constant}}.",
+            f"{message} and a constant prediction {{constant}}"
+            + ("; the loss was still falling." if on_its_way else "."),
             evidence,
             series=(name,),
-            remedies=_REMEDIES,
+            remedies=(_LONGER, *_REMEDIES) if on_its_way else _REMEDIES,
         )
 
     def _simple(self, record: Record) -> tuple[str, str, float, float]:
@@ -105,6 +113,10 @@ class FarBelowLinear(Rule):
         return "probe_explained_variance", "explained variance", explained, 0.0
 
 
+_LONGER = Remedy(
+    "Train for longer, or with a learning rate three times higher.",
+    "What the linear model tells may only not have been learned yet.",
+)
 _REMEDIES = (
     Remedy(
         "See whether the network can learn one batch by heart: `thalweg check --overfit`.",

@@ -87,10 +87,11 @@ def learnable(record: Record) -> bool:
 
 def underway(record: Record, short: Shortfall) -> bool:
     """Whether a run that is short of a linear model was on its way: its loss still fell over the second half."""
-    return short.linear and _falling(record)
+    return short.linear and falling(record)
 
 
-def _falling(record: Record) -> bool:
+def falling(record: Record) -> bool:
+    """Whether the loss still fell over the second half of the run."""
     series = objective(record)
     if series is None:
         return False
