@@ -36,7 +36,7 @@ class AllLinear(Rule):
     layers, and outputs half-way between two examples that lie half-way between theirs, to `affine` of their spread (a
     last sigmoid or softmax undone). That is a concern where both hold:
 
-    - a simple method that is not linear (`data.signal`) removes `gap` or more of the error that a linear model
+    - a kernel method, which is not linear (`data.signal`), removes `gap` or more of the error that a linear model
       (`data.linear`) leaves, in accuracy or explained variance, both cross-validated on the same sample, and the
       two differ by more than `errors` standard errors;
     - where the run has got that far: it ended no more than half of that gap above the linear model.
@@ -71,7 +71,7 @@ class AllLinear(Rule):
     affine: float = 1e-3
     """Distance from a straight line between examples, as a share of the outputs' spread, that is rounding."""
     gap: float = 0.25
-    """Share of a linear model's error that a method that is not linear has to remove."""
+    """Share of a linear model's error that a kernel method has to remove."""
     errors: float = 3.0
     """Standard errors by which it has to be better."""
 
@@ -145,12 +145,12 @@ class AllLinear(Rule):
             return self.finding(
                 Verdict.SATISFACTORY,
                 "The {layers} layers with a kernel were linear, and so was what there was to learn: a linear "
-                f"model had an {words} of {{linear}}, a simple method that is not linear {{curved}}.",
+                f"model had an {words} of {{linear}}, a kernel method {{curved}}.",
                 evidence,
             )
         template = (
             "There was no nonlinearity between the {layers} layers with a kernel: they are one linear model, which "
-            f"had an {words} of {{linear}} where a simple method that is not linear had {{curved}}."
+            f"had an {words} of {{linear}} where a kernel method had {{curved}}."
         )
         if np.isfinite(reached):
             evidence["reached"] = Evidence(reached, "fraction", usual=curve, threshold=line)

@@ -19,7 +19,7 @@ class UnrelatedLabels(Rule):
     ## What it asks
 
     Could anything be foretold of the targets: did the network ever do better than a constant on examples that
-    it did not train on, and does a simple method?
+    it did not train on, and does a kernel method?
 
     ## Why it matters
 
@@ -30,7 +30,7 @@ class UnrelatedLabels(Rule):
 
     All of these, on `examples` or more:
 
-    - a kernel ridge regression (straight lines, circles, neighbours), cross-validated, does no better on the
+    - a kernel method (ridge regression; straight lines, circles, neighbours), cross-validated, does no better on the
       targets than on permuted targets: the share of permutations that did as well is `p` or more, or over `sure`
       with a score within three standard errors of that by chance; and, for classes, with all classes of equal
       weight its mean recall is within three standard errors of chance, for where one class has nearly all
@@ -49,7 +49,7 @@ class UnrelatedLabels(Rule):
     ## Known limits
 
     Targets that only a deep network can foretell (parities, images of many kinds, order in sequences) look
-    like no targets at all to the simple method; it takes the network's failure as well.
+    like no targets at all to the kernel method; it takes the network's failure as well.
     Regressions of weak signals (under 2 % of the variance) are what this rule says they are.
 
     ## What to do
@@ -77,11 +77,11 @@ class UnrelatedLabels(Rule):
     """Fewest examples of the sample."""
 
     def assess(self, record: Record) -> Finding:
-        """The simple method first, then the network."""
+        """The kernel method first, then the network."""
         p, score, chance = (number(record, "data", "signal", key) for key in ("p", "score", "chance"))
         if not (np.isfinite(score) and np.isfinite(chance) and 0.0 < p <= 1.0):
             return self.unassessed(
-                "Not assessed: the record does not say whether a simple method can foretell the targets."
+                "Not assessed: the record does not say whether a kernel method can foretell the targets."
             )
         evidence = {
             "score": Evidence(score, "fraction", usual=chance),
@@ -89,7 +89,7 @@ class UnrelatedLabels(Rule):
         }
         measure = "accuracy" if class_shares(record) is not None else "explained variance"
         template = (
-            f"A kernel ridge regression foretold the targets with {{score}} {measure}, beside "
+            f"A kernel method foretold the targets with {{score}} {measure}, beside "
             f"{{score__usual}} "
             "for permuted targets (p = {p})"
         )
@@ -97,7 +97,7 @@ class UnrelatedLabels(Rule):
             return self.finding(Verdict.SATISFACTORY, f"{template}.", evidence)
         if (recall := _recall(record)) is not None:
             return self.unassessed(
-                "Not assessed: a simple method did no better than on permuted targets (p = {p}), but its mean recall "
+                "Not assessed: a kernel method did no better than on permuted targets (p = {p}), but its mean recall "
                 "over the classes was {recall}, where chance has {recall__usual}.",
                 {**evidence, "recall": recall},
             )
@@ -109,7 +109,7 @@ class UnrelatedLabels(Rule):
         failed = self._failed(record)
         if failed is None:
             return self.unassessed(
-                "Not assessed: a simple method could not foretell the targets (p = {p}), and the network is "
+                "Not assessed: a kernel method could not foretell the targets (p = {p}), and the network is "
                 "not shown to have failed.",
                 evidence,
             )
@@ -128,7 +128,7 @@ class UnrelatedLabels(Rule):
                     code="order = np.random.default_rng(0).permutation(len(x)); x, y = x[order], y[order]",
                 ),
                 Remedy(
-                    "Do not tune the network before a simple method beats a constant.",
+                    "Do not tune the network before a simple model beats a constant.",
                     "No optimizer finds a relation that is not there.",
                     Safety.MANUAL,
                 ),
@@ -141,7 +141,7 @@ class UnrelatedLabels(Rule):
             return self.below
         count = min(
             max(number(record, "data", "examples"), 1.0), 512.0
-        )  # as many the simple method is asked about
+        )  # as many the kernel method is asked about
         return 3.0 * float(np.sqrt(max(chance * (1.0 - chance), 0.0) / count))
 
     def _failed(self, record: Record) -> tuple[str, dict[str, Evidence], tuple[str, ...]] | None:
@@ -182,12 +182,12 @@ def _deviations(looks: int) -> float:
 
 
 def _recall(record: Record) -> Evidence | None:
-    """The mean recall of a simple method that weighs all classes alike, where it is above chance."""
+    """The mean recall of a kernel method that weighs all classes alike, where it is above chance."""
     shares, found = class_shares(record), number(record, "data", "signal", "balanced")
     examples = number(record, "data", "examples")
     if shares is None or not (examples >= 1.0 and np.isfinite(found)):
         return None
-    # The simple method is asked about 512 examples at most.
+    # The kernel method is asked about 512 examples at most.
     counts = np.maximum(shares[shares > 0.0] * min(examples, 512.0), 1.0)
     chance = 1.0 / len(counts)
     error = np.sqrt(chance * (1.0 - chance) * np.sum(1.0 / counts)) / len(counts)
