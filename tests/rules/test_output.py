@@ -465,3 +465,43 @@ def test_what_can_be_said_before_the_first_step(rule: Rule, words: str) -> None:
     assert rule.before and finding.verdict is Verdict.UNASSESSED and words in finding.message
     well = {"recomputed_loss": 2.4, "constant_prediction_loss": 2.3, "double_ratio": 1.0}
     assert check(rule, Record({"contract": well}, {})).verdict is Verdict.SATISFACTORY
+
+
+def own_step(
+    targets: Mapping[str, Any] | None = None,
+    outputs: tuple[int, ...] = (1,),
+    loss: Any = None,
+    **ended: float,
+) -> Record:
+    """A training step that computes its own loss, on (n,) targets that a linear model foretells."""
+    target = {"name": "y", "kind": "continuous", "mean": 5.0, "spread": 2.0, **(targets or {})}
+    info = {
+        "losses": [] if loss is None else loss,
+        "contract": {"example_axis": {"outputs": list(outputs), "targets": []}},
+        "data": {"targets": [target], "linear": {"explained_variance": 0.8}},
+        "constant_prediction_loss": None,
+    }
+    last = {"output_mean": 5.1, "output_spread": 0.1, "probe_explained_variance": 0.03, **ended}
+    return healthy(info=info, **{name: np.full(20, value) for name, value in last.items()})
+
+
+def test_a_step_of_ones_own_that_ends_at_one_answer_to_all() -> None:
+    found = Broadcast().check(own_step())
+    assert found.verdict is Verdict.CONCERN
+    assert "`(n, 1)`" in found.message and "`(n,)`" in found.message
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        own_step(probe_explained_variance=0.95, output_spread=1.9),  # its step brings the shapes together
+        own_step(probe_explained_variance=0.3),  # behind a linear model, and not one answer to all
+        own_step(output_mean=0.2),  # it has not come to the mean
+        own_step(outputs=()),
+        own_step(outputs=(2,)),  # a mean and a variance for one number
+        own_step(targets={"kind": "binary"}),
+        own_step(loss=[{"name": "mean_squared_error", "class": "MeanSquaredError"}]),
+    ],
+)
+def test_a_step_of_ones_own_that_shows_no_table(record: Record) -> None:
+    assert Broadcast().check(record).verdict is not Verdict.CONCERN

@@ -7,7 +7,9 @@ import numpy as np
 from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
-from thalweg.rules.objective import fact, number
+from thalweg.rules.objective import fact, number, rows
+from thalweg.rules.samples import last, shown, value
+from thalweg.rules.shortfall import shortfall
 
 
 @dataclass(frozen=True)
@@ -34,17 +36,24 @@ class Broadcast(Rule):
       loss. Or, whatever the shapes: answers that *are* the targets cost the two together more than each alone, by
       `perfect` of what the exchanged answers cost or more. A function that reshapes one side only does that.
 
+    A training step of the user's own that was compiled without a loss cannot be asked. It is a concern where its
+    outputs are of shape (n, 1) and the numbers they are to meet of shape (n,), or the other way round, and the run
+    ended where such a table ends: the outputs within `near` of the targets' standard deviation from their mean, less
+    than `told` of the variance explained on the probe batch, and a linear model or a kernel method far ahead of that.
+
     Keras's own losses, and plain functions, bring the shapes together themselves. A loss that compares
     examples on purpose (contrastive, ranking, correlation) does not change with the shape, and has nothing to
     say against perfect answers.
 
     ## Thresholds
 
-    `gap` = 0.01, `perfect` = 0.1. Rates: docs/calibration.md.
+    `gap` = 0.01, `perfect` = 0.1, `near` = 0.25, `told` = 0.1. Rates: docs/calibration.md.
 
     ## Known limits
 
     Shapes that broadcast within an example (one target, many time steps) are not looked at: some mean it.
+    A training step of one's own that shapes its targets rightly and ended at their mean for another reason is
+    taken for one that does not.
 
     ## What to do
 
@@ -65,12 +74,18 @@ class Broadcast(Rule):
     """Relative difference of two losses that should be one."""
     perfect: float = 0.1
     """Loss of two perfect answers together, in units of what exchanging them costs."""
+    near: float = 0.25
+    """Distance of the outputs' mean from that of the targets, in standard deviations of the targets."""
+    told: float = 0.1
+    """Explained variance under which the outputs are one answer to all."""
 
     def assess(self, record: Record) -> Finding:
         """What was measured at the first weights."""
         pair, aligned = number(record, "contract", "pair_gap"), number(record, "contract", "aligned_gap")
         if np.isnan(pair):
-            return self.unassessed("Not assessed: the loss was not measured on pairs of examples.")
+            return self._own_step(record) or self.unassessed(
+                "Not assessed: the loss was not measured on pairs of examples."
+            )
         evidence = {"gap": Evidence(pair, "fraction", usual=0.0, threshold=self.gap)}
         if pair <= self.gap:
             return self.finding(
@@ -86,15 +101,7 @@ class Broadcast(Rule):
                 "Answers equal to their targets cost two examples together more than each alone, by {perfect} of "
                 "what it costs to exchange the two answers: each output was held against both targets.",
                 {**evidence, "perfect": Evidence(perfect, "fraction", usual=0.0, threshold=self.perfect)},
-                remedies=(
-                    Remedy(
-                        "Bring both arguments of the loss into one shape before they are subtracted, or reshape "
-                        "neither.",
-                        "Shapes (n,) and (n, 1) make a table of n times n differences, whose mean is least for one "
-                        "answer to all.",
-                        code="y_true = keras.ops.reshape(y_true, keras.ops.shape(y_pred))",
-                    ),
-                ),
+                remedies=(_ONE_SHAPE,),
             )
         if not aligned > self.gap:
             return self.finding(
@@ -127,6 +134,50 @@ class Broadcast(Rule):
                 ),
             ),
         )
+
+    def _own_step(self, record: Record) -> Finding | None:
+        """A step that computes its own loss: what it was given, and whether it ended at one answer to all."""
+        shapes = [fact(record, "contract", "example_axis", which) for which in ("outputs", "targets")]
+        targets = rows(record, "data", "targets")
+        if (
+            fact(record, "losses") != []
+            or sorted(shapes, key=str) != [[1], []]
+            or [row.get("kind") for row in targets] != ["continuous"]
+        ):
+            return None
+        short = shortfall(record, kernel=True)
+        reached, mean, spread = (
+            last(record, "output_mean"),
+            value(targets[0], "mean"),
+            value(targets[0], "spread"),
+        )
+        explained = last(record, "probe_explained_variance")
+        if short is None or not short.linear or not explained < self.told:
+            return None
+        if not abs(reached - mean) <= self.near * spread:
+            return None
+        return self.finding(
+            Verdict.CONCERN,
+            "The training step computed a loss of its own from outputs of shape `{outputs}` and targets of shape "
+            "`{targets}`. The outputs ended with a mean of {mean}, where the targets have {mean__usual}, and a "
+            f"standard deviation of {{spread}}, where the targets have {{spread__usual}}; {short.words}.",
+            {
+                "outputs": Evidence(_shape(record, "outputs")),
+                "targets": Evidence(_shape(record, "targets")),
+                "mean": Evidence(reached, "target", usual=mean),
+                "spread": Evidence(last(record, "output_spread"), "target", usual=spread),
+                **short.evidence,
+            },
+            series=shown(record, *short.series, "output_spread", "loss"),
+            remedies=(_ONE_SHAPE,),
+        )
+
+
+_ONE_SHAPE = Remedy(
+    "Bring both arguments of the loss into one shape before they are subtracted, or reshape neither.",
+    "Shapes (n,) and (n, 1) make a table of n times n differences, whose mean is least for one answer to all.",
+    code="y_true = keras.ops.reshape(y_true, keras.ops.shape(y_pred))",
+)
 
 
 def _shape(record: Record, which: str) -> str:

@@ -70,7 +70,9 @@ class Progress:
     `fell`: the last losses lie below the first. `adequate`: they also lie below the loss of a constant
     prediction, where that is known, for falling to it is not learning. True and False are both shown; None
     means cannot tell. `final` is the mean of the last quarter; `low` and `high` enclose it with 99 % confidence
-    each. `ended` is the loss as the log has it last: the last epoch's, else the median of the last tenth.
+    each. `lowest` is how low the last level may be against the start with 99 % confidence, the start's own
+    uncertainty included, where there are enough losses. `ended` is the loss as the log has it last: the last epoch's,
+    else the median of the last tenth.
     `start` is the first loss, `constant` that of the constant prediction; numbers that are not known are NaN.
     """
 
@@ -81,6 +83,7 @@ class Progress:
     final: float = np.nan
     low: float = np.nan
     high: float = np.nan
+    lowest: float = np.nan
     ended: float = np.nan
     count: int = 0
 
@@ -122,15 +125,17 @@ def progress(record: Record) -> Progress:
 
     enough = len(values) >= (100 if stepwise else 5)
 
+    def lowest(error: float) -> float:
+        return last.value - (last.value - low) * float(
+            np.hypot(1.0, error / last.error if last.error else 0.0)
+        )
+
     def below(level: float, error: float) -> bool | None:
         line = level - GAIN * abs(level)
         if high < line or highest < line:
             return True
         # That the loss did not fall is claimed only beyond the uncertainty of where it began.
-        worst = last.value - (last.value - low) * float(
-            np.hypot(1.0, error / last.error if last.error else 0.0)
-        )
-        return False if enough and worst > line else None
+        return False if enough and lowest(error) > line else None
 
     # Few first losses are less certain than many last ones, by the root of their numbers.
     uncertain = min(last.error * np.sqrt(last.count / few), middle.scale) if stepwise else 0.0
@@ -143,4 +148,5 @@ def progress(record: Record) -> Progress:
     ended = spread(values[-max(1, len(values) // 10) :]).location
     if logged is not None and len(logged):
         ended = float(logged.values[-1])
-    return Progress(fell, adequate, start, constant, last.value, low, high, ended, count)
+    least = lowest(uncertain) if enough else np.nan
+    return Progress(fell, adequate, start, constant, last.value, low, high, least, ended, count)

@@ -7,7 +7,8 @@ import numpy as np
 from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
-from thalweg.rules.objective import GAIN, objective, progress
+from thalweg.rules.objective import GAIN, Progress, objective, progress
+from thalweg.rules.shortfall import Shortfall, shortfall, underway
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,18 @@ class Stalled(Rule):
     autocorrelation (Student's t), against the median of the first losses (ten, or a fiftieth of them up to
     fifty) with theirs, or the first epoch's loss in a log of epochs. Lower by 2 % with 99 % confidence: the
     loss fell. Not lower by 2 % with 99 % confidence: it did not. Between the two the answer is "cannot tell":
-    that a fall was not found is no proof of its absence.
+    that a fall was not found is no proof of its absence. But where the probe batch shows less than a linear model
+    has, the fall was less than `little` with 99 % confidence and the second half of the run shows none, it is a
+    concern: there was more to gain.
 
     A run that ends below half of the loss of a constant prediction is satisfactory wherever it began:
     fine-tuning starts near its floor.
 
     ## Thresholds
 
-    2 % of the starting loss, 99 % confidence; 100 steps or 5 epochs at least. Healthy synthetic runs of seven
-    shapes, 320 each (300 and 3,000 steps, noise up to 20 %, its neighbours correlated by 0 and 0.9): no alarm
-    (0 to 1.2 % for each shape, `benchmarks/error_rates.py`).
+    2 % of the starting loss (behind a linear model `little` = 0.1 of it), 99 % confidence; 100 steps or 5 epochs at
+    least. Healthy synthetic runs of seven shapes, 320 each (300 and 3,000 steps, noise up to 20 %, its neighbours
+    correlated by 0 and 0.9): no alarm (0 to 1.2 % for each shape, `benchmarks/error_rates.py`).
 
     On real Keras programs: the zoo's tables in docs/calibration.md.
 
@@ -62,6 +65,9 @@ class Stalled(Rule):
     title = "Loss not decreasing"
     family = Family.OUTCOME
     needs = (("loss", "epoch_loss", "probe_loss"),)
+
+    little: float = 0.1
+    """Share of the starting loss under which a fall is none, where a linear model shows more to gain."""
 
     def assess(self, record: Record) -> Finding:
         """The last losses against the first."""
@@ -93,7 +99,8 @@ class Stalled(Rule):
                 evidence,
                 series=(series.name,),
             )
-        if made.fell is None:
+        short = self._short(record, made)
+        if made.fell is None and short is None:
             evidence["low"], evidence["high"] = (
                 Evidence(made.low, series.unit),
                 Evidence(made.high, series.unit),
@@ -104,12 +111,23 @@ class Stalled(Rule):
                 evidence,
             )
         evidence["low"] = Evidence(made.low, series.unit, threshold=line)
+        template = "The loss did not decrease over {count} losses: it began at {start} and its last level was {final}"
+        if short is not None:
+            evidence |= {"fall": Evidence(_most(made), "fraction", threshold=self.little), **short.evidence}
+            template = (
+                "Over {count} losses the loss fell by less than {fall}: it began at {start} and its last level was "
+                f"{{final}}; {short.words}"
+            )
         return self.finding(
             Verdict.CONCERN,
-            "The loss did not decrease over {count} losses: it began at {start} and its last level was "
-            "{final}.",
+            f"{template}.",
             evidence,
-            series=(series.name, "gradient_norm", "learning_rate"),
+            series=(
+                series.name,
+                *(short.series if short is not None else ()),
+                "gradient_norm",
+                "learning_rate",
+            ),
             remedies=(
                 Remedy(
                     "Try learning rates from 1e-5 to 1 on a few hundred steps each, and take a third of "
@@ -134,3 +152,15 @@ class Stalled(Rule):
                 ),
             ),
         )
+
+    def _short(self, record: Record, made: Progress) -> Shortfall | None:
+        """What a run that fell by little, if at all, is behind: a linear model; None where that is not shown."""
+        if made.fell is not None or not _most(made) < self.little:
+            return None
+        short = shortfall(record)
+        return short if short is not None and short.linear and not underway(record, short) else None
+
+
+def _most(made: Progress) -> float:
+    """The most that the loss may have fallen by, with 99 % confidence, as a share of where it began."""
+    return (made.start - made.lowest) / abs(made.start) if made.start else np.nan
