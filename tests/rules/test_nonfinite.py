@@ -107,3 +107,20 @@ def test_the_rate_comes_first_where_the_loss_had_grown() -> None:
 def test_examples_are_counted_over_all_of_the_data_where_they_are_known(count: int, words: str) -> None:
     held = {"data": {"inputs": [{"name": "x", "nonfinite": 0, "nonfinite_examples": count}]}}
     assert f"Input `x` held {words}finite values" in ask("N001", healthy(info=held)).message
+
+
+@pytest.mark.parametrize(
+    ("known", "first", "last"),
+    [
+        ({"nonfinite": 0, "nonfinite_examples": 0, "looked": 4000}, "Look for a logarithm", "Clip"),
+        ({"nonfinite": 0}, "Look for a logarithm", "Find and drop"),  # of a pipeline only a sample was seen
+        ({}, "Find and drop", "Clip"),  # text
+        ({"nonfinite": 0, "nonfinite_examples": 2, "looked": 4000}, "Find and drop", "Find and drop"),
+    ],
+)
+def test_data_that_were_finite_are_not_the_first_suspect(known: dict, first: str, last: str) -> None:
+    facts = {"examples": 1024, "total": 4000, "inputs": [{"name": "x", **known}], "targets": []}
+    finding = ask("N001", healthy(loss=broken(), info={"data": facts}))
+    assert finding.remedies[0].action.startswith(first)
+    assert finding.remedies[-1].action.startswith(last)
+    assert ("Inputs and targets were finite" in finding.message) == (first == "Look for a logarithm")

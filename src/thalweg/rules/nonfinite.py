@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record, Series
 from thalweg.rule import Rule
-from thalweg.rules.objective import fact, rows, unit
+from thalweg.rules.objective import fact, number, rows, unit
+from thalweg.rules.samples import value
 from thalweg.stats import spread
 from thalweg.words import noun
 
@@ -36,8 +37,15 @@ _CLIP = Remedy(
 _GUARD = Remedy(
     "Look for a logarithm, division, square root or power in the loss and the layers that can meet zero or "
     "a negative number; take logits (`from_logits=True`) instead of probabilities.",
-    "Their derivative is infinite there while their value may still be finite.",
+    "Their derivative is infinite there while their value may still be finite. A mean over a sequence that is masked "
+    "from end to end is a division by zero.",
     Safety.MANUAL,
+)
+_FIND = Remedy(
+    "Look for examples that the untrained model answers with NaN, and at what they share.",
+    "Finite inputs that give NaN at the first weights meet such an operation, an empty sequence for one.",
+    Safety.MANUAL,
+    code="bad = np.flatnonzero(~np.isfinite(model.predict(x).reshape(len(x), -1)).all(axis=1))",
 )
 
 
@@ -82,8 +90,9 @@ class NonFinite(Rule):
 
     ## What to do
 
-    By the origin: clean the data, or guard the logarithm; but where the loss or the gradient had grown to ten
-    times its first value or more before, lower the learning rate first.
+    By the origin: clean the data; or, where all of the data was finite, guard the logarithm or the division; but
+    where the loss or the gradient had grown to ten times its first value or more before, lower the learning rate
+    first.
 
     ## References
 
@@ -213,6 +222,15 @@ class NonFinite(Rule):
             evidence["input"], evidence["held"] = held
             template += f" Input `{{input}}` held {{held}} {_these(held[1])}."
             remedies = (_CHECK_DATA,)
+        elif source != "validation" and (looked := _finite(record)):
+            if source in ("loss", "epoch") and grown is None:
+                evidence["looked"] = Evidence(looked, "examples")
+                template += (
+                    " Inputs and targets were finite, in each of the {looked} examples that were looked at."
+                )
+                remedies = (_GUARD, _FIND, _LOWER_RATE, _CLIP, _CHECK_DATA)
+            seen_all = looked >= number(record, "data", "total")
+            remedies = (*(r for r in remedies if r is not _CHECK_DATA), *(() if seen_all else (_CHECK_DATA,)))
         return self.finding(
             Verdict.CONCERN, template, evidence, series=names, step=step, layer=layer, remedies=remedies
         )
@@ -252,6 +270,16 @@ def _inputs(record: Record) -> tuple[Evidence, Evidence] | None:
                         int(count), counted, threshold=0
                     )
     return None
+
+
+def _finite(record: Record) -> int:
+    """In how many examples every input and target was looked at and found finite; 0 where one was not."""
+    known = [*rows(record, "data", "inputs"), *rows(record, "data", "targets")]
+    if not rows(record, "data", "inputs") or any(row.get("nonfinite") != 0 for row in known):
+        return 0
+    sample = number(record, "data", "examples")
+    looked = [value(row, "looked") if row.get("nonfinite_examples") == 0 else sample for row in known]
+    return int(min(looked)) if np.isfinite(looked).all() else 0
 
 
 def _these(count: Evidence) -> str:
