@@ -246,6 +246,46 @@ class TestTargetScale:
             is UNASSESSED
         )
 
+    def test_numbers_that_the_loss_takes_as_probabilities_are_called_no_classes(self):
+        finding = ask(self.rule, run(data(targets=self.prices), flat(), loss="binary_crossentropy"))
+        assert finding.message == "Not assessed: the loss takes the targets as probabilities."
+
+    def heads(
+        self, price: float = 6.7e4, price_loss: float = 3e10, sea_loss: float = 1.8, weighted: bool = False
+    ):
+        """A price in dollars beside a yes or no."""
+        sea = {
+            "name": "sea",
+            "kind": "continuous",
+            "minimum": 0.0,
+            "maximum": 1.0,
+            "mean": 0.66,
+            "spread": 0.47,
+        }
+        facts = {**data(), "targets": [{**self.prices, "name": "price"}, {**sea, "whole": True}]}
+        ends = {
+            "output_mean/price": [price],
+            "output_mean/sea": [0.66],
+            "epoch_price_loss": [price_loss],
+            "epoch_sea_loss": [sea_loss],
+        }
+        names = ("mean_squared_error", "binary_crossentropy")
+        asked = {"price": "mse", "sea": "binary_crossentropy"}
+        known = {"loss": asked, "losses": [{"name": name, "weighted": weighted} for name in names]}
+        return run(facts, falling(price_loss, 2.0 * price_loss), ends=ends, constant=None, **known)
+
+    def test_of_several_outputs_the_one_of_numbers_is_judged(self):
+        finding = ask(self.rule, self.heads(price=310.0, sea_loss=0.3))
+        assert finding.verdict is CONCERN and "310" in finding.message and "`sea`" not in finding.message
+        assert verdict(self.rule, self.heads(price=2e5, sea_loss=0.3)) is SATISFACTORY
+
+    def test_an_output_that_drowned_in_the_loss_of_another(self):
+        finding = ask(self.rule, self.heads(price=2e5))
+        assert finding.verdict is CONCERN
+        assert "that of `sea` at 1.8, where a constant prediction has 0.641" in finding.message
+        assert verdict(self.rule, self.heads(price=2e5, price_loss=50.0)) is SATISFACTORY
+        assert verdict(self.rule, self.heads(price=2e5, weighted=True)) is SATISFACTORY
+
 
 class TestIdleColumns:
     rule = IdleColumns()
