@@ -59,6 +59,34 @@ def test_a_profile_behind_a_linear_model() -> None:
     assert "a linear model has 90 %" in finding.message
 
 
+BENT = (8.5e-5, 3.9e-5, 2.3e-5, 3.3e-5, 8.0e-5, 2.4e-4, 8.8e-4, 4.2e-3, 2.4e-2)
+"""Eight layers of sigmoids and a head: they fall steeply behind the output, and no further near the input."""
+
+
+def along(values, loss) -> Record:
+    record = profiled(1.0, loss=loss, layers=len(values))
+    measured = (series(f"gradient_norm/dense_{i}/kernel", np.full(2000, v)) for i, v in enumerate(values))
+    return having(record, *measured)
+
+
+@pytest.mark.parametrize("code", ["G002", "G003"])
+def test_a_bent_profile_counts_beside_a_shortfall(code: str) -> None:
+    """2.15 per layer and 460 in all, two standard errors of the line reaching down to 1.56."""
+    values = BENT if code == "G002" else BENT[::-1]
+    assert ask(code, along(values, stuck())).verdict is Verdict.CONCERN
+    assert ask(code, along(values[1:8], stuck())).verdict is Verdict.CONCERN
+    assert ask(code, along(values, healthy().series["loss"].values)).verdict is Verdict.SATISFACTORY
+    other = "G003" if code == "G002" else "G002"
+    assert ask(other, along(values, stuck())).verdict is Verdict.SATISFACTORY
+
+
+@pytest.mark.parametrize("layers", [4, 7, 12])
+def test_one_odd_head_makes_no_line_at_any_depth(layers: int) -> None:
+    """It lifts the line by the root of three standard errors."""
+    record = along([1e-4] * (layers - 1) + [1e6], stuck())
+    assert ask("G002", record).verdict is Verdict.SATISFACTORY
+
+
 @pytest.mark.parametrize("code", ["G002", "G003"])
 def test_profile_alone_is_no_concern(code: str) -> None:
     factor = 10.0 if code == "G002" else 0.1

@@ -18,8 +18,9 @@ def over_depth(
 ) -> Finding:
     """The kernels' profile from the output to the input, and the progress of the objective beside it.
 
-    A concern needs both: a gradient that grows (or shrinks) toward the input by more than `factor` per layer, two
-    standard errors of the line to spare, and by more than `total` over the whole depth; and a run that fell short.
+    A concern needs both: a gradient that grows (or shrinks) toward the input by more than `factor` per layer and by
+    more than `total` over the whole depth, or by ten times `total`, the line leaving level with two standard errors
+    to spare; and a run that fell short.
     """
     names, values = depth_profile(record)
     found = profile(values)
@@ -39,8 +40,7 @@ def over_depth(
     }
     series = tuple(f"gradient_norm/{name}" for name in names)
     did = f"{'grew' if grows else 'shrank'} by a factor of {{factor}} per layer toward the input"
-    deep = surely > 1.0 and whole > 10.0 * total
-    if not ((surely > factor and whole > total) or deep):
+    if not (surely > 1.0 and whole > total and (per_layer > factor or whole > 10.0 * total)):
         return rule.finding(
             Verdict.SATISFACTORY,
             "Over {count} kernels the gradient changed by a factor of {factor} per layer from the "

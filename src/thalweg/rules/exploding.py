@@ -49,8 +49,8 @@ class ExplodingGradients(Rule):
     Each kernel's gradient norm over the root of its number of entries, its median over the run; a straight
     line through its logarithm over depth. Both of these:
 
-    - the gradient grows toward the input by `factor` per layer or more, with two standard errors of the line
-      to spare, and by `total` over the whole depth;
+    - the gradient grows toward the input by `factor` per layer or more and by `total` over the whole depth, or by ten
+      times `total`, however slowly; and the line rises with two standard errors to spare;
     - the run fell short: of a fall, of a constant prediction (`L001`, `B001`), or of a linear model.
 
     Or: the norm was infinite at a step whose entries were all finite, which is to say above 1.8e19, where
