@@ -57,7 +57,7 @@ class VanishingGradients(Rule):
     `factor` = 2 per layer, `total` = 100. A concern needs a run that was shown not to progress, and on 2,240
     healthy synthetic runs neither `L001` nor `B001` was raised (0 to 0.17 %, `benchmarks/error_rates.py`);
     the profile alone is never an alarm. Of 143 healthy runs of the zoo and of strangers with a profile, cut off
-    after 5, 10, 20, 40 and 70 %, one was a concern, at 5 and 10 %: a transformer that was still behind a linear model.
+    after 5, 10, 20, 40 and 70 %, one was a concern, at 5 and 10 %: a transformer still behind a linear model.
 
     On real Keras programs: the zoo's tables in docs/calibration.md.
 
