@@ -114,6 +114,30 @@ def test_a_penalty_that_holds_training_and_validation_together() -> None:
     assert check(Penalty(), small).verdict is Verdict.SATISFACTORY
 
 
+def paid(training: float, validation: float, loss: float = -1.0) -> Record:
+    """A penalty above the data in a run whose accuracies changed by so much over its second half."""
+    half = np.concatenate([np.zeros(10), np.linspace(0.0, 1.0, 10)]) + 0.02 * np.cos(2.0 * np.arange(20))
+    logs: dict[str, Any] = {
+        "epoch_accuracy": 0.83 + training * half,
+        "validation_accuracy": 0.80 + validation * half,
+    }
+    falling = 12.0 + loss * np.linspace(0.0, 1.0, 2000) + 0.01 * np.cos(2.0 * np.arange(2000))
+    return looked(penalised(healthy(loss=falling, **logs)), probe_accuracy=[0.1, 0.82, 0.84, 0.83, 0.82])
+
+
+def test_accuracy_that_pays_for_the_penalty() -> None:
+    finding = check(Penalty(), paid(-0.015, -0.022))
+    assert finding.verdict is Verdict.CONCERN
+    assert finding.evidence["seen"].value < finding.evidence["seen"].usual
+    looser = paid(-0.015, -0.022)
+    weighted = Record.of(looser.series.values(), {**looser.info, "fit": {"class_weight": True}})
+    # Overfitted, a fall of nothing, a loss that rose: the steps; and examples that are not worth the same.
+    for record in (paid(0.1, -0.05), paid(-0.004, -0.004), paid(-0.1, -0.1, loss=1.0), weighted):
+        assert check(Penalty(), record).verdict is Verdict.SATISFACTORY
+    cheap = looked(looser, penalty=[0.1] * 5)
+    assert check(Penalty(), cheap).verdict is Verdict.SATISFACTORY
+
+
 def silent(size: float, penalised: bool = True, **replaced: Any) -> Record:
     layers = [{"name": "dense", "class": "Dense", "activity_penalty": penalised}]
     record = healthy(info={"layers": layers}, **replaced)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
-from thalweg.record import Record
+from thalweg.record import Record, Series
 from thalweg.rule import Rule
-from thalweg.rules.objective import number, rows
+from thalweg.rules.objective import fact, number, objective, rows
 from thalweg.rules.samples import last
 from thalweg.rules.shortfall import Shortfall, learnable, left_over, shortfall
-from thalweg.stats import spread, trend
+from thalweg.stats import Trend, spread, trend
 
 _TENTH = Remedy(
     "Divide the penalty by 100, and raise it only while the validation loss falls.",
@@ -60,12 +60,14 @@ class Penalty(Rule):
     Beside such a cause it is enough of a shortfall that a regression that no longer fell explains less than a
     linear model by `errors` standard errors; or that the penalty ended above the loss of the data, accuracy or
     explained variance under `enough`, and the validation loss not above the training loss by more than a factor of
-    `apart`: less of it costs no generalisation.
+    `apart`: less of it costs no generalisation. Or that an accuracy fell over the second half of the run, in training
+    and in validation, by `worse` or more and at a significance of `significance` each, while the loss fell at the same:
+    the run then paid for the penalty with its fit. Runs with weighted examples are not asked this.
 
     ## Thresholds
 
-    `ratio` = 1, `decayed` = 1, `shrunk` = 0.5, `enough` = 0.8, `apart` = 1.1, `errors` = 3. Rates:
-    docs/calibration.md.
+    `ratio` = 1, `decayed` = 1, `shrunk` = 0.5, `enough` = 0.8, `apart` = 1.1, `errors` = 3, `worse` = 0.01,
+    `significance` = 0.01. Rates: docs/calibration.md.
 
     ## Known limits
 
@@ -99,6 +101,10 @@ class Penalty(Rule):
     """Validation loss over training loss beyond which less penalty is not what is missing."""
     errors: float = 3.0
     """Standard errors by which a regression is behind a linear model."""
+    worse: float = 0.01
+    """Fall of an accuracy that is a harm, in training and in validation."""
+    significance: float = 0.01
+    """Of such a fall, each, and of the fall of the loss beside it."""
 
     def assess(self, record: Record) -> Finding:
         """The penalties against the data loss, the decay, the activities; each beside a shortfall."""
@@ -109,7 +115,12 @@ class Penalty(Rule):
                 "No penalty on the weights and no weight decay outweighed the loss of the data.",
             )
         template, evidence, series, remedy = found
-        harm = shortfall(record, kernel=True) or self._behind(record) or self._costly(record)
+        harm = (
+            shortfall(record, kernel=True)
+            or self._behind(record)
+            or self._costly(record)
+            or self._paid(record)
+        )
         if harm is None:
             return self.finding(
                 Verdict.SATISFACTORY,
@@ -199,6 +210,29 @@ class Penalty(Rule):
             return None
         return left_over(record, self.enough)
 
+    def _paid(self, record: Record) -> Shortfall | None:
+        """An accuracy that fell in training and in validation while the loss, penalty and all, fell on."""
+        loss = objective(record)
+        weighted = fact(record, "fit", "class_weight") is True or fact(record, "data", "weighted") is True
+        if loss is None or weighted or not _second_half(loss).p_falling < self.significance:
+            return None
+        for name, trained in record.series.items():
+            seen = record.series.get(name.replace("epoch_", "validation_", 1))
+            if not name.startswith("epoch_") or "accuracy" not in name or seen is None:
+                continue
+            falls = [_second_half(series) for series in (trained, seen)]
+            if all(fall.p_falling < self.significance and -fall.change >= self.worse for fall in falls):
+                evidence = {
+                    key: Evidence(float(s.values[-1]), "fraction", usual=float(s.values[len(s) // 2]))
+                    for key, s in (("trained", trained), ("seen", seen))
+                }
+                words = (
+                    "while the loss fell over the second half of the run, the accuracy went from {trained__usual} to "
+                    "{trained} in training and from {seen__usual} to {seen} in validation"
+                )
+                return Shortfall(words, evidence, (trained.name, seen.name))
+        return None
+
     def _behind(self, record: Record) -> Shortfall | None:
         """A regression that levelled off behind a linear model, by less than other rules ask for."""
         reached, loss = record.series.get("probe_explained_variance"), record.series.get("loss")
@@ -206,8 +240,7 @@ class Penalty(Rule):
         probed, sampled = number(record, "watch", "probe_examples"), number(record, "data", "examples")
         if reached is None or loss is None or not 0.0 < simple <= 1.0 or not min(probed, sampled) >= 1.0:
             return None
-        half = len(loss) // 2
-        if trend(loss.steps[half:], loss.values[half:]).p_falling < 0.01:
+        if _second_half(loss).p_falling < 0.01:
             return None
         error = 2.0 * np.sqrt(simple * (1.0 / probed + 1.0 / sampled)) * (1.0 - simple)
         line = simple - max(self.errors * float(error), 0.05)
@@ -219,3 +252,8 @@ class Penalty(Rule):
             "{reached__usual}"
         )
         return Shortfall(words, {"reached": found}, (reached.name,), linear=True)
+
+
+def _second_half(series: Series) -> Trend:
+    half = len(series) // 2
+    return trend(series.steps[half:], series.values[half:])
