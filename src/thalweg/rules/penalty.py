@@ -61,8 +61,8 @@ class Penalty(Rule):
     linear model by `errors` standard errors; or that the penalty ended above the loss of the data, accuracy or
     explained variance under `enough`, and the validation loss not above the training loss by more than a factor of
     `apart`: less of it costs no generalisation. Or that an accuracy fell over the second half of the run, in training
-    and in validation, by `worse` or more and at a significance of `significance` each, while the loss fell at the same:
-    the run then paid for the penalty with its fit. Runs with weighted examples are not asked this.
+    and in validation, by `worse` or more, and the loss with it, each at a significance of `significance`: the fit then
+    paid for the penalty. Runs with weighted examples are not asked this.
 
     ## Thresholds
 
