@@ -44,6 +44,7 @@ SERIES = {
     "recomputed_loss": "loss",
     "probe_training_loss": "loss",
     "penalty": "loss",
+    "added_loss": "loss",
 }
 """Every whole-model quantity of the record's contract, and its unit."""
 

@@ -211,8 +211,32 @@ def test_both_modes_on_the_probe_batch() -> None:
     assert plain["probe_training_loss"] == plain["probe_loss"] and plain["penalty"] == 0.0
 
 
+class Adding(layers.Layer):
+    """Adds two terms to the loss: 3, and the mean of its inputs' squares."""
+
+    def call(self, inputs: Any) -> Any:
+        self.add_loss(ops.convert_to_tensor(3.0))
+        self.add_loss(ops.mean(ops.square(inputs)))
+        return inputs
+
+
+def test_what_layers_add_to_the_loss() -> None:
+    """Beside a penalty on the weights, which is no part of it; twice alike, and nothing where no layer adds."""
+    penalised = layers.Dense(8, kernel_regularizer="l2")
+    model = classifier(Adding(), penalised, layers.Dense(4, bias_regularizer="l2"))
+    squares = float(np.mean(np.square(X[:256])))
+    probe = ProbeBatch((X, Y, None))
+    for _ in range(2):
+        measured = {name: value for name, _, value in probe.measure(model)}
+        assert measured["added_loss"] == pytest.approx(3.0 + squares, rel=1e-5)
+        model.fit(X, Y, verbose=0)
+    assert "added_loss" not in {
+        name for name, _, _ in ProbeBatch((X, Y, None)).measure(classifier(penalised))
+    }
+
+
 def test_looking_leaves_no_trace() -> None:
-    model = classifier(layers.Dense(9), layers.BatchNormalization(), layers.Dropout(0.4))
+    model = classifier(Adding(), layers.Dense(9), layers.BatchNormalization(), layers.Dropout(0.4))
     model.fit(X[:24], Y[:24], verbose=0)
     before, names = state(model), attributes(model)
     contract(model, Y)

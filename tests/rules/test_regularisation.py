@@ -138,6 +138,36 @@ def test_accuracy_that_pays_for_the_penalty() -> None:
     assert check(Penalty(), cheap).verdict is Verdict.SATISFACTORY
 
 
+def collapsed(added: list[float], explained: float) -> Record:
+    record = looked(healthy(loss=0.27 + 1.1 * np.exp(-np.arange(2000) / 50.0)), added_loss=added)
+    return looked(
+        record,
+        penalty=[0.0] * 5,
+        recomputed_loss=[0.7, 0.3, 0.27, 0.27, 0.267],
+        probe_explained_variance=[-0.01, -0.02, 0.0, 0.0, explained],
+    )
+
+
+def test_a_term_that_layers_add_and_that_nothing_was_left_beside() -> None:
+    """The divergence of an autoencoder as a sum beside a reconstruction as a mean."""
+    finding = check(Penalty(), collapsed([0.71, 0.01, 1e-3, 1e-4, 1e-4], -0.001))
+    assert finding.verdict is Verdict.CONCERN
+    assert finding.evidence["added"].usual == 0.71 and "add_loss" in str(finding.remedies[0].code)
+
+
+@pytest.mark.parametrize(
+    ("added", "explained"),
+    [
+        ([0.71, 0.01, 1e-3, 1e-4, 1e-4], 0.6),  # the outputs follow
+        ([1e-3, 0.01, 0.02, 0.02, 0.02], 0.0),  # it grew: a code that is worth its price
+        ([0.1, 0.01, 1e-3, 1e-4, 1e-4], 0.0),  # less than the data cost
+        ([0.71, 0.7, 0.7, 0.7, 0.7], 0.0),  # nothing was given up for it
+    ],
+)
+def test_terms_that_layers_add_without_harm(added: list[float], explained: float) -> None:
+    assert check(Penalty(), collapsed(added, explained)).verdict is Verdict.SATISFACTORY
+
+
 def silent(size: float, penalised: bool = True, **replaced: Any) -> Record:
     layers = [{"name": "dense", "class": "Dense", "activity_penalty": penalised}]
     record = healthy(info={"layers": layers}, **replaced)

@@ -96,7 +96,7 @@ class ProbeBatch:
         }
         seen = {name: _Activations() for name in watched}
         with _listening(watched, seen):
-            outputs = called.predict(values, self.inputs)
+            outputs, added = called.observe(values, self.inputs)
         measured = list(self._outputs(model, outputs))
         for name, layer in watched.items():
             measured += _layer_measurements(name, activation_name(layer), seen[name])
@@ -104,6 +104,7 @@ class ProbeBatch:
             "probe_loss": called.loss(values, self.targets, outputs, self.weights),
             "recomputed_loss": called.loss(values, self.targets, unseen(outputs), self.weights),
             "penalty": called.penalty(values),
+            "added_loss": added,
         }
         losses["probe_training_loss"] = self._training_loss(called, values, losses["probe_loss"])
         return [*measured, *((name, "loss", loss) for name, loss in losses.items() if loss is not None)]

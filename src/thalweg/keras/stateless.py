@@ -43,10 +43,21 @@ class Stateless:
 
     def predict(self, values: Values, inputs: Any, training: bool = False) -> Any:
         """The outputs for `inputs` (NumPy arrays), as the backend's tensors."""
+        if not training:
+            return self.observe(values, inputs)[0]
         tensors = tree.map_structure(ops.convert_to_tensor, inputs)
         with _mode(self.model, training), _random_numbers_put_back():
-            # In inference the layers are listened to, one by one; the pass in training mode is one function.
-            return self._compiled_training(values, tensors) if training else self._infer(values, tensors)
+            return self._compiled_training(values, tensors)
+
+    def observe(self, values: Values, inputs: Any) -> tuple[Any, float | None]:
+        """The outputs in inference, layer by layer, and what layers added to the loss; None where none did."""
+        tensors = tree.map_structure(ops.convert_to_tensor, inputs)
+        with _mode(self.model, False), _random_numbers_put_back(), _losses_put_back(self.model):
+            outputs, _, losses = self._call(values, tensors, return_losses=True)
+            # Behind them come the penalties on the weights.
+            weights = sum(variable.regularizer is not None for variable in self.model.trainable_weights)
+            added = losses[: len(losses) - weights]
+            return outputs, sum(float(as_numpy(loss).sum()) for loss in added) if added else None
 
     def loss(self, values: Values, targets: Any, outputs: Any, weights: Any = None) -> float | None:
         """The compiled loss, without regularisation; None where there is none that can be called."""
@@ -90,12 +101,12 @@ class Stateless:
             for layer in self.model._flatten_layers(include_self=True)
         )
 
-    def _infer(self, values: Values, inputs: Any, training: bool = False) -> Any:
+    def _call(self, values: Values, inputs: Any, training: bool = False, return_losses: bool = False) -> Any:
         arguments = {"training": training} if self.model._call_has_training_arg else {}
-        return self.model.stateless_call(*values, inputs, **arguments)[0]
+        return self.model.stateless_call(*values, inputs, return_losses=return_losses, **arguments)
 
     def _train(self, values: Values, inputs: Any) -> Any:
-        return self._infer(values, inputs, training=True)
+        return self._call(values, inputs, training=True)[0]
 
     def _lose(self, values: Any, targets: Any, outputs: Any, weights: Any) -> Any:
         model = self.model
@@ -150,6 +161,18 @@ def _random_numbers_put_back() -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
+
+
+@contextmanager
+def _losses_put_back(model: keras.Model) -> Iterator[None]:
+    """Layers note which losses they added; a stale note would claim, or drop, another layer's in a later pass."""
+    noted = [(layer._loss_ids, set(layer._loss_ids)) for layer in model._flatten_layers()]
+    try:
+        yield
+    finally:
+        for now, before in noted:
+            now.clear()
+            now.update(before)
 
 
 @contextmanager

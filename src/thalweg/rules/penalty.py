@@ -28,6 +28,12 @@ _ACTIVITY = Remedy(
     code="activity_regularizer=keras.regularizers.L2(1e-4)",
 )
 
+_ADDED = Remedy(
+    "Bring the term that layers add to the scale of the loss: both sums over the outputs, or both means over them.",
+    "It was cheaper to make the term nothing than to fit the targets; a sum of it outweighs a mean of the errors.",
+    code="self.add_loss(term / number_of_outputs)",
+)
+
 _Found = tuple[str, dict[str, Evidence], tuple[str, ...], Remedy]
 
 
@@ -37,7 +43,8 @@ class Penalty(Rule):
 
     ## What it asks
 
-    Did weight decay, or the regularisers of kernels or activities, keep the network from fitting its targets?
+    Did weight decay, the regularisers of kernels or activities, or a term that layers add to the loss, keep the
+    network from fitting its targets?
 
     ## Why it matters
 
@@ -55,23 +62,26 @@ class Penalty(Rule):
       square of `shrunk` of that;
     - the optimizer's weight decay, times the learning rate and the number of steps, came to `decayed` or
       more, and the norm of the parameters ended under `shrunk` of what it was after the first step;
-    - a layer's activities were penalised, and their root mean square ended under `shrunk` of what it was.
+    - a layer's activities were penalised, and their root mean square ended under `shrunk` of what it was;
+    - what layers add to the loss (`add_loss`) was at the first look above `ratio` of what the data still cost in the
+      end, and ended under the square of `shrunk` of that: to make it nothing was worth more than any fit. Beside this
+      one it is enough of a shortfall that the outputs explained less than `follows` of the variance of the targets.
 
     Beside such a cause it is enough of a shortfall that a regression that no longer fell explains less than a
     linear model by `errors` standard errors; or that the penalty ended above the loss of the data, accuracy or
     explained variance under `enough`, and the validation loss not above the training loss by more than a factor of
     `apart`: less of it costs no generalisation. Or that an accuracy fell over the second half of the run, in training
-    and in validation, by `worse` or more, and the loss with it, each at a significance of `significance`: the fit then
-    paid for the penalty. Runs with weighted examples are not asked this.
+    and in validation, by `worse` or more, and the loss with it, each at a significance of `significance`: the fit
+    then paid for the penalty. Runs with weighted examples are not asked this.
 
     ## Thresholds
 
     `ratio` = 1, `decayed` = 1, `shrunk` = 0.5, `enough` = 0.8, `apart` = 1.1, `errors` = 3, `worse` = 0.01,
-    `significance` = 0.01. Rates: docs/calibration.md.
+    `significance` = 0.01, `follows` = 0.05. Rates: docs/calibration.md.
 
     ## Known limits
 
-    Losses that layers of one's own add are no penalty here. A large network may carry a penalty above a small
+    What a training step of one's own adds to its loss is not known. A large network may carry a penalty above a small
     loss and generalise the better: without a shortfall it is no concern.
 
     ## What to do
@@ -105,10 +115,12 @@ class Penalty(Rule):
     """Fall of an accuracy that is a harm, in training and in validation."""
     significance: float = 0.01
     """Of such a fall, each, and of the fall of the loss beside it."""
+    follows: float = 0.05
+    """Explained variance under which the outputs do not follow the targets."""
 
     def assess(self, record: Record) -> Finding:
-        """The penalties against the data loss, the decay, the activities; each beside a shortfall."""
-        found = self._penalty(record) or self._decay(record) or self._activity(record)
+        """The penalties against the data loss, the decay, the activities, added terms; each beside a shortfall."""
+        found = self._penalty(record) or self._decay(record) or self._activity(record) or self._added(record)
         if found is None:
             return self.finding(
                 Verdict.SATISFACTORY,
@@ -121,6 +133,8 @@ class Penalty(Rule):
             or self._costly(record)
             or self._paid(record)
         )
+        if harm is None and remedy is _ADDED:
+            harm = self._unfollowing(record)
         if harm is None:
             return self.finding(
                 Verdict.SATISFACTORY,
@@ -199,6 +213,32 @@ class Penalty(Rule):
                 )
                 return words, evidence, (mean.name, scatter.name), _ACTIVITY
         return None
+
+    def _added(self, record: Record) -> _Found | None:
+        added, loss = record.series.get("added_loss"), record.series.get("recomputed_loss")
+        if added is None or loss is None or len(added) < 2 or not len(loss):
+            return None
+        began, ended, fitted = float(added.values[0]), float(added.values[-1]), float(loss.values[-1])
+        if not (began > self.ratio * fitted > 0.0 and abs(ended) < self.shrunk**2 * began):
+            return None
+        evidence = {
+            "added": Evidence(ended, "loss", usual=began, threshold=self.shrunk**2 * began),
+            "data": Evidence(fitted, "loss"),
+        }
+        words = (
+            "What layers add to the loss went from {added__usual}, above the {data} that the data themselves cost in "
+            "the end, to {added}"
+        )
+        return words, evidence, ("added_loss", "recomputed_loss"), _ADDED
+
+    def _unfollowing(self, record: Record) -> Shortfall | None:
+        """Outputs that explain nothing of their targets."""
+        reached = last(record, "probe_explained_variance")
+        if not reached < self.follows:
+            return None
+        found = Evidence(reached, "fraction", threshold=self.follows)
+        words = "the outputs on the probe batch explained {reached} of the variance of their targets"
+        return Shortfall(words, {"reached": found}, ("probe_explained_variance",))
 
     def _costly(self, record: Record) -> Shortfall | None:
         """A fit that is poor, in training as in validation, while the penalty costs more than the data."""
