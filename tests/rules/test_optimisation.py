@@ -510,6 +510,23 @@ def test_long_steps_to_the_level_of_a_constant() -> None:
     assert ask("P003", calm).verdict is Verdict.SATISFACTORY
 
 
+def adding_up(cosine: float = 0.95, probe: float = 13.0, **info: Any) -> Record:
+    """Gradients that are never cleared: the loss falls for a little, and rises from there on; the steps are long."""
+    loss = np.r_[np.linspace(2.5, 1.6, 20), np.linspace(1.7, 12.6, N - 20)]
+    facts = {"backend": "torch", "model": {"class": "CustomModel"}, **info}
+    return run(loss, ratio=0.08, rate=0.1, cosine=cosine, info=facts, probe={"probe_loss": [2.4, probe]})
+
+
+def test_gradients_that_add_up() -> None:
+    finding = ask("P007", adding_up())
+    assert finding.verdict is Verdict.CONCERN and "self.zero_grad()" in finding.remedies[0].action
+    for info in ({"backend": "jax"}, {"model": {"class": "Sequential"}}):
+        other = ask("P007", adding_up(**info))
+        assert other.verdict is Verdict.CONCERN and "sign" in other.remedies[0].action
+    for record in (adding_up(cosine=0.5), adding_up(probe=2.0)):
+        assert ask("P007", record).verdict is Verdict.SATISFACTORY
+
+
 def own_loss(explained: list[float], own: bool = True) -> Record:
     """An R2 that was minimised: it begins at zero, and falls for ever."""
     losses = [{"name": "r2", "own": own}]

@@ -197,6 +197,7 @@ def dropping(rate: float, training: float = 2.3, inference: float = 2.3, **repla
 def test_dropout_that_leaves_nothing(rate: float, training: float) -> None:
     finding = check(Dropout(), dropping(rate, training, loss=stuck()))
     assert finding.verdict is Verdict.CONCERN and finding.layer == "dropout"
+    assert ("with it the loss on the probe batch" in finding.message) is (training != 2.3)
 
 
 def test_dropout_at_work() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record, Series
 from thalweg.rule import Rule
-from thalweg.rules.objective import number, objective, rows, unit
+from thalweg.rules.objective import fact, number, objective, rows, unit
 from thalweg.rules.steps import Steps, rate, setting, steps
 from thalweg.stats import finite, p_falls, spread
 
@@ -41,12 +41,15 @@ class Ascent(Rule):
       `significance`, which one exception passes), to an end above its start by half, on small steps in one
       direction (no update above `ratio` of its parameters among the first 20, mean cosine of successive
       gradients above `cosine` with 99 % confidence), and the loss on the probe batch rose with it. Steps that
-      are too long raise the loss by jumping to and fro, and have neither.
+      are too long raise the loss by jumping to and fro, and have neither;
+    - the same on steps of any size, where that mean cosine was above `straight` with 99 % confidence: a step past
+      the bottom of a valley turns the gradient round. Gradients that add up over the steps (PyTorch, without
+      `zero_grad`) show so too.
 
     ## Thresholds
 
-    `share` = 0.25, `left` = 1, `growth` = 3, `significance` = 0.001, `ratio` = 0.05, `cosine` = 0.3. Rates:
-    docs/calibration.md.
+    `share` = 0.25, `left` = 1, `growth` = 3, `significance` = 0.001, `ratio` = 0.05, `cosine` = 0.3,
+    `straight` = 0.8. Rates: docs/calibration.md.
 
     ## Known limits
 
@@ -80,6 +83,8 @@ class Ascent(Rule):
     """Largest of the first updates beside its parameters."""
     cosine: float = 0.3
     """Least mean cosine of successive gradients."""
+    straight: float = 0.8
+    """The same beside steps of any size: they lie within 37 degrees of each other."""
 
     def assess(self, record: Record) -> Finding:
         """The sign of the rate, then that of the loss, then its direction."""
@@ -199,25 +204,28 @@ class Ascent(Rule):
                 "not measured.",
                 evidence,
             )
+        small = went.first < self.ratio
+        least = self.cosine if small else self.straight
         evidence["ratio"] = Evidence(went.first, "1", usual=1e-3, threshold=self.ratio)
-        evidence["cosine"] = Evidence(went.cosine.value, "cosine", threshold=self.cosine)
+        evidence["cosine"] = Evidence(went.cosine.value, "cosine", threshold=least)
+        own = fact(record, "model", "class") not in ("Sequential", "Functional", None)
         told = (
             f"The loss rose from {{start}} to {{end}}, from the first {unit(record)} on, with first updates "
             f"of at most {{ratio}} of "
             "their parameters and a mean cosine of successive gradients of {cosine}"
         )
-        climbs = went.first < self.ratio and went.cosine.quantile(0.01) > self.cosine
-        if not climbs or not probe.values[-1] > probe.values[0]:
+        if not went.cosine.quantile(0.01) > least or not probe.values[-1] > probe.values[0]:
             return self.finding(Verdict.SATISFACTORY, f"{told}, which is no climb by small steps.", evidence)
         return self.finding(
             Verdict.CONCERN,
-            f"{told}: each small step went up.",
+            f"{told}: {'each small step' if small else 'step after step'} went up.",
             evidence,
             series=(series.name, "gradient_cosine", "probe_loss"),
             remedies=(
+                *([_ZERO_GRAD] if own and fact(record, "backend") == "torch" else []),
                 Remedy(
                     "Check the sign of the update in the optimizer or training step of your own.",
-                    "A step of this size down the gradient lowers the loss.",
+                    "Steps down a gradient that keeps its direction lower the loss.",
                     Safety.MANUAL,
                 ),
                 Remedy(
@@ -227,6 +235,13 @@ class Ascent(Rule):
                 ),
             ),
         )
+
+
+_ZERO_GRAD = Remedy(
+    "In a `train_step` of your own, call `self.zero_grad()` before `loss.backward()`.",
+    "PyTorch adds each gradient to those of the steps before, until they are cleared.",
+    Safety.MANUAL,
+)
 
 
 def _counts(record: Record) -> list[float]:

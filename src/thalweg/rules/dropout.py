@@ -9,7 +9,7 @@ from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.head import last
-from thalweg.rules.objective import rows
+from thalweg.rules.objective import GAIN, rows
 from thalweg.rules.shortfall import learnable, shortfall
 
 
@@ -131,7 +131,8 @@ class Dropout(Rule):
         }
         words = "The dropout of `{layer}` silenced {rate} of its inputs"
         series: tuple[str, ...] = ()
-        if np.isfinite(training) and np.isfinite(inference):
+        # Losses that are all but alike are no evidence of what it did.
+        if abs(training - inference) > GAIN * abs(inference):
             evidence["training"] = Evidence(training, "loss", usual=inference)
             words += "; with it the loss on the probe batch was {training}, without {training__usual}"
             series = _LOSSES

@@ -1,4 +1,4 @@
-"""K006: the epoch that was restored was not the best."""
+"""K006: the epoch that was kept was not the best."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ _LESS = ("loss", "error", "mse", "mae", "rmse", "perplexity")
 
 @dataclass(frozen=True)
 class EarlyRestore(Rule):
-    """The epoch that was restored was not the best.
+    """The epoch that was kept was not the best.
 
     ## What it asks
 
     Did `EarlyStopping(restore_best_weights=True)` restore an epoch that later ones improved on, because each
-    improvement was smaller than `min_delta`?
+    improvement was smaller than `min_delta`? Or does a callback stop, save or restore by the wrong end of the scale?
 
     ## Why it matters
 
@@ -71,7 +71,7 @@ class EarlyRestore(Rule):
     """
 
     code = "K006"
-    title = "The epoch that was restored was not the best"
+    title = "The epoch that was kept was not the best"
     family = Family.CALLBACKS
     before = True
 
