@@ -9,7 +9,12 @@ from laboratory import X, Y, Z, classifier, keras, layers
 
 from thalweg import Watch
 from thalweg.keras.callable_rate import rate_reads
-from thalweg.keras.callback_facts import callback_ends, callback_facts, metrics_expected
+from thalweg.keras.callback_facts import (
+    callback_ends,
+    callback_facts,
+    metric_directions,
+    metrics_expected,
+)
 
 EarlyStopping, ReduceLROnPlateau = keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau
 ModelCheckpoint, BackupAndRestore = keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore
@@ -25,6 +30,7 @@ class Looking(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self.facts = callback_facts(self.callbacks, self.model)
         self.expected = metrics_expected(self.model)
+        self.directions = metric_directions(self.model)
 
 
 def looked(*callbacks, model=None, **asked):
@@ -103,6 +109,22 @@ def two_outputs():
     )
     model.compile("sgd", {"a": "mse", "b": "mse"}, metrics={"a": ["mae"]})
     return model
+
+
+def test_which_way_a_metric_is_better():
+    """Of Keras's own metrics of one output; a function of the user's has no direction that is known."""
+
+    def mine(y, p):
+        return keras.ops.mean(p)
+
+    look = looked(model=classifier(metrics=["accuracy", "sparse_categorical_crossentropy", mine]))
+    assert [(row["name"], row["direction"]) for row in look.directions] == [
+        ("accuracy", "max"),
+        ("sparse_categorical_crossentropy", "min"),
+    ]
+    assert look.directions[0]["class"].endswith("CategoricalAccuracy")
+    assert looked(model=classifier()).directions == []
+    assert metric_directions(two_outputs()) is None
 
 
 def test_the_metrics_that_are_expected_are_those_that_come():

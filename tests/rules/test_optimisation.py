@@ -548,3 +548,59 @@ def test_a_score_of_ones_own_that_fell_and_took_the_outputs_along() -> None:
         own_loss([0.0, -5.0, -40.0], own=False),
     ):
         assert ask("P007", record).verdict is not Verdict.CONCERN
+
+
+def metric(kind: str, values: list[float], end: list[float] | None = None, **info: Any) -> Record:
+    """A loss of the user's own that fell, and a metric beside it."""
+    facts = {
+        "losses": [{"name": "distance", "own": True}],
+        "metric_directions": [{"name": "score", "class": kind, "direction": "max"}],
+        "constant_prediction_loss": None,
+        **info,
+    }
+    logs: dict[str, ArrayLike] = {"epoch_score": values, "validation_score": values if end is None else end}
+    return run(info=facts, probe=logs)
+
+
+COSINES = [-0.36, -0.71, -0.82, -0.9, -0.93, -0.95, -0.96, -0.97]
+
+
+def test_the_opposite_was_learned() -> None:
+    finding = ask("P007", metric("CosineSimilarity", COSINES))
+    assert finding.verdict is Verdict.CONCERN and "the opposite of the targets" in finding.message
+    assert "negative of a cosine" in finding.remedies[0].reason
+    assert ask("P007", metric("AUC", [0.4, 0.3, 0.2, 0.1])).verdict is Verdict.CONCERN
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        metric("CosineSimilarity", [-value for value in COSINES]),
+        metric("CosineSimilarity", COSINES, end=[0.1] * 8),
+        metric("CosineSimilarity", COSINES[:3]),
+        metric("CosineSimilarity", [0.6, 0.5, 0.4, 0.2, 0.1, 0.0, 0.0, 0.0]),
+        metric("CosineSimilarity", [-0.6, -0.9, -0.5, -0.7, -0.6, -0.8, -0.8, -0.8]),
+        metric("CosineSimilarity", COSINES, losses=[{"name": "cosine_similarity", "own": False}]),
+        metric("CosineSimilarity", COSINES, losses=[{"own": True}, {"own": True}]),
+        metric("CosineSimilarity", COSINES, fit={"class_weight": True}),
+        metric("CosineSimilarity", COSINES, data={"weighted": True}),
+        metric("R2Score", [-1.0, -2.0, -3.0, -4.0]),
+        metric("Recall", [0.9, 0.5, 0.1, 0.0]),
+        metric("BinaryAccuracy", [0.9, 0.5, 0.1, 0.0]),
+    ],
+    ids=[
+        "rises", "held out", "few epochs", "a guess", "up and down", "of Keras", "several", "classes weighted",
+        "weighted", "a quantile", "a trade", "recall unknown",
+    ],
+)  # fmt: skip
+def test_a_metric_that_fell_by_right(record: Record) -> None:
+    assert ask("P007", record).verdict is not Verdict.CONCERN
+
+
+@pytest.mark.parametrize(("recall", "found"), [(0.2, True), (0.45, False), (0.5, False)])
+def test_an_overlap_is_held_to_the_recall_of_the_classes(recall: float, found: bool) -> None:
+    """A mask of background alone has an overlap of nothing too, and the recall of a guess."""
+    masks = {"targets": [{"kind": "binary", "class_counts": [900, 100]}]}
+    record = metric("BinaryIoU", [7e-4, 4e-5, 2e-5, 2e-5, 2e-5], data=masks)
+    finding = ask("P007", having(record, series("balanced_accuracy", [0.4, recall])))
+    assert (finding.verdict is Verdict.CONCERN) is found

@@ -10,7 +10,7 @@ from keras import tree
 from threadpoolctl import threadpool_limits
 
 from thalweg.keras.arguments import FitArguments
-from thalweg.keras.callback_facts import callback_facts, metrics_expected
+from thalweg.keras.callback_facts import callback_facts, metric_directions, metrics_expected
 from thalweg.keras.contract import constant_loss, contract_facts, loss_facts
 from thalweg.keras.data_facts import data_facts
 from thalweg.keras.feed import Batch, mapped
@@ -43,6 +43,7 @@ class Before:
         self.facts["fit"] = {**fit, **known}
         self._add("callbacks", lambda: callback_facts(given.callbacks, model))
         self._add("metrics_expected", lambda: metrics_expected(model))
+        self._add("metric_directions", lambda: metric_directions(model))
         self._add("losses", lambda: loss_facts(model))
 
     def look_at_data(self, model: keras.Model, sample: Batch, given: FitArguments) -> None:

@@ -55,8 +55,7 @@ def metrics_expected(model: keras.Model) -> list[str] | None:
 
     They cannot where the model writes its own, or has several outputs that it has not seen yet.
     """
-    steps = ("fit", "train_step", "test_step", "evaluate", "metrics", "compute_metrics", "get_metrics_result")
-    if any(_module(getattr(type(model), name, None)).partition(".")[0] != "keras" for name in steps):
+    if _logs_its_own(model):
         return None
     try:
         with warnings.catch_warnings():
@@ -65,6 +64,33 @@ def metrics_expected(model: keras.Model) -> list[str] | None:
     except Exception:  # several outputs, or a metric of the user's that has no value before its first batch
         return None
     return [key for name, result in results for key in (result if isinstance(result, dict) else [name])]
+
+
+def metric_directions(model: keras.Model) -> list[dict[str, str]] | None:
+    """The fact `metric_directions`: Keras's own metrics of a single output, by log, and which way they are better.
+
+    The class of one that is compiled as "accuracy" is a guess before Keras has seen the targets. None where the
+    metrics cannot be told (see `metrics_expected`).
+    """
+    if _logs_its_own(model) or len(keras.tree.flatten(model.outputs)) > 1:
+        return None
+    try:
+        compiled = [each for metric in _metrics(model) for each in getattr(metric, "metrics", ())]
+    except Exception:  # a metric that cannot be built yet, or Keras has changed how it does this
+        return None
+    names = [metric.name for metric in compiled]
+    return [
+        {"name": metric.name, "class": type(metric).__name__, "direction": better}
+        for metric in compiled
+        if names.count(metric.name) == 1 and type(metric).__module__.startswith("keras.")
+        if (better := {"up": "max", "down": "min"}.get(str(getattr(metric, "_direction", None))))
+    ]
+
+
+def _logs_its_own(model: keras.Model) -> bool:
+    """Whether the model may write logs that Keras's own steps would not."""
+    steps = ("fit", "train_step", "test_step", "evaluate", "metrics", "compute_metrics", "get_metrics_result")
+    return any(_module(getattr(type(model), name, None)).partition(".")[0] != "keras" for name in steps)
 
 
 def _others(callbacks: Iterable[Any]) -> Iterator[Any]:

@@ -7,6 +7,7 @@ import numpy as np
 from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record, Series
 from thalweg.rule import Rule
+from thalweg.rules.head import last
 from thalweg.rules.objective import fact, number, objective, rows, unit
 from thalweg.rules.steps import Steps, rate, setting, steps
 from thalweg.stats import finite, p_falls, spread
@@ -37,6 +38,12 @@ class Ascent(Rule):
       most that of the commonest class;
     - a loss of the user's own fell, and the outputs left their targets: the explained variance on the probe batch
       ended below -`left`, and that far below the first;
+    - a loss of the user's own fell, on examples and classes without weights, and a compiled metric of which more is
+      better went the other way: over `epochs` epochs or more none was better than the first, and it ended by
+      `opposed` of the way or more from what a guess has to the opposite of right. For a cosine or a correlation a
+      guess has 0, for the area under the ROC curve 0.5, in training and in validation. An accuracy or an overlap
+      (IoU) is held to the mean recall of the classes on the probe batch, where a guess has one over the number of
+      classes, and the recall must be below it by three standard errors besides;
     - the loss rose from one sixteenth of the run to the next (sign test of their medians, p under
       `significance`, which one exception passes), to an end above its start by half, on small steps in one
       direction (no update above `ratio` of its parameters among the first 20, mean cosine of successive
@@ -49,12 +56,15 @@ class Ascent(Rule):
     ## Thresholds
 
     `share` = 0.25, `left` = 1, `growth` = 3, `significance` = 0.001, `ratio` = 0.05, `cosine` = 0.3,
-    `straight` = 0.8. Rates: docs/calibration.md.
+    `straight` = 0.8, `epochs` = 4, `opposed` = 0.5. Rates: docs/calibration.md.
 
     ## Known limits
 
     A critic (Wasserstein) and a log-likelihood have losses below zero by right: they begin near zero, or
-    predict better as they fall. A negated error whose probe batch was not measured is not assessed.
+    predict better as they fall. A negated error whose probe batch was not measured is not assessed. Beside a loss of
+    the user's own, errors, precision, recall and F-scores are left aside: a quantile or a weighted class moves them
+    for the worse by right. Nor is anything said of several outputs, of metrics of the user's own, or where the
+    model writes its own logs. A loss that is meant to unlearn is accused.
 
     ## What to do
 
@@ -85,6 +95,10 @@ class Ascent(Rule):
     """Least mean cosine of successive gradients."""
     straight: float = 0.8
     """The same beside steps of any size: they lie within 37 degrees of each other."""
+    epochs: int = 4
+    """Fewest epochs of a metric that was at its best in the first."""
+    opposed: float = 0.5
+    """Share of the way from what a guess has to the opposite of right: it is nearer to the latter."""
 
     def assess(self, record: Record) -> Finding:
         """The sign of the rate, then that of the loss, then its direction."""
@@ -111,7 +125,80 @@ class Ascent(Rule):
             return self.finding(
                 Verdict.SATISFACTORY, "The learning rate was positive, {rate}.", {"rate": Evidence(used, "1")}
             )
-        return self._negated(record, series) or self._rising(record, series, steps(record))
+        return (
+            self._opposed(record)
+            or self._negated(record, series)
+            or self._rising(record, series, steps(record))
+        )
+
+    def _opposed(self, record: Record) -> Finding | None:
+        """A concern where a loss of the user's own fell, and a metric went the other way, beyond a guess."""
+        losses, loss = rows(record, "losses"), record.series.get("epoch_loss")
+        weighted = fact(record, "fit", "class_weight") is True or fact(record, "data", "weighted") is True
+        if [row.get("own") for row in losses] != [True] or weighted or loss is None:
+            return None
+        if not loss.values[-1] < loss.values[0]:
+            return None
+        for row in rows(record, "metric_directions"):
+            logged = record.series.get(f"epoch_{row.get('name')}")
+            if row.get("direction") != "max" or logged is None or len(logged) < self.epochs:
+                continue
+            if not np.all(logged.values[1:] < logged.values[0]):
+                continue
+            evidence = {
+                "loss": Evidence(str(losses[0].get("name"))),
+                "metric": Evidence(str(row.get("name"))),
+                "start": Evidence(float(loss.values[0]), loss.unit),
+                "end": Evidence(float(loss.values[-1]), loss.unit),
+                "first": Evidence(float(logged.values[0]), logged.unit),
+                "last": Evidence(float(logged.values[-1]), logged.unit),
+            }
+            told = (
+                "The loss `{loss}` fell from {start} to {end}, and the metric `{metric}` with it, from {first} to "
+                "{last}"
+            )
+            kind, why = str(row.get("class")), "Keras minimises what the loss returns."
+            if kind == "CosineSimilarity":
+                why = "`keras.losses.cosine_similarity` is the negative of a cosine already, and Keras minimises it."
+            if kind in _GUESSED:
+                guess, worst = _GUESSED[kind]
+                line = guess + self.opposed * (worst - guess)
+                held = record.series.get(f"validation_{row.get('name')}", logged)
+                if not (logged.values[-1] <= line and held.values[-1] <= line):
+                    continue
+                evidence["last"] = Evidence(
+                    float(logged.values[-1]), logged.unit, usual=guess, threshold=line
+                )
+                told += ", where a guess has {last__usual}"
+            elif any(word in kind for word in ("Accuracy", "IoU")):
+                recall = self._opposed_recall(record)
+                if recall is None:
+                    continue
+                evidence["recall"] = recall
+                told += (
+                    "; on the probe batch the mean recall of the classes ended at {recall}, where a guess has "
+                    "{recall__usual}"
+                )
+            else:
+                continue
+            return self.finding(
+                Verdict.CONCERN,
+                f"{told}: the opposite of the targets was learned.",
+                evidence,
+                series=(loss.name, logged.name),
+                remedies=(Remedy("Turn the sign of the loss.", why, Safety.MANUAL), _KERAS_LOSS),
+            )
+        return None
+
+    def _opposed_recall(self, record: Record) -> Evidence | None:
+        """The mean recall of the classes on the probe batch, where it is well below that of a guess."""
+        recall, classes = last(record, "balanced_accuracy"), len(_counts(record))
+        if classes < 2:
+            return None
+        guess = 1.0 / classes
+        error = np.sqrt(guess * (1.0 - guess) / np.fmax(number(record, "watch", "probe_examples"), 1.0))
+        line = min((1.0 - self.opposed) * guess, guess - 3.0 * float(error))
+        return Evidence(recall, "fraction", usual=guess, threshold=line) if recall <= line else None
 
     def _worsened(self, record: Record) -> bool:
         """Whether the loss is the user's own, and the outputs left their targets by more than these vary."""
@@ -167,10 +254,7 @@ class Ascent(Rule):
                     "Keras minimises what the loss returns.",
                     Safety.MANUAL,
                 ),
-                Remedy(
-                    "Compile with the loss of the same name from `keras.losses`.",
-                    "Its sign is right, and a metric stays a metric.",
-                ),
+                _KERAS_LOSS,
             ),
         )
 
@@ -237,6 +321,17 @@ class Ascent(Rule):
         )
 
 
+_GUESSED = {
+    "CosineSimilarity": (0.0, -1.0),
+    "PearsonCorrelation": (0.0, -1.0),
+    "ConcordanceCorrelation": (0.0, -1.0),
+    "AUC": (0.5, 0.0),
+}
+"""By class of metric what a guess has, and what the opposite of right."""
+_KERAS_LOSS = Remedy(
+    "Compile with the loss of the same name from `keras.losses`.",
+    "Its sign is right, and a metric stays a metric.",
+)
 _ZERO_GRAD = Remedy(
     "In a `train_step` of your own, call `self.zero_grad()` before `loss.backward()`.",
     "PyTorch adds each gradient to those of the steps before, until they are cleared.",
