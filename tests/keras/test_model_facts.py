@@ -218,6 +218,19 @@ def test_what_a_layer_of_noise_adds() -> None:
     assert noise["stddev"] == pytest.approx(0.3)
 
 
+@pytest.mark.parametrize(
+    ("layer", "strength"),
+    [
+        (layers.RandomRotation(0.5), 0.5),
+        (layers.RandomRotation((-0.1, 0.05)), 0.1),
+        (layers.RandomTranslation(0.1, (-0.3, 0.2)), 0.3),
+    ],
+)
+def test_how_far_a_layer_turns_and_shifts(layer: keras.Layer, strength: float) -> None:
+    (facts,) = model_facts(keras.Sequential([layers.Input((8, 8, 1)), layer]))["layers"]
+    assert facts["strength"] == pytest.approx(strength)
+
+
 def test_the_end_of_a_functional_model() -> None:
     x = layers.Input((6,))
     model = keras.Model(x, layers.Softmax()(layers.Dense(2, activation="relu")(x)))

@@ -345,3 +345,39 @@ def test_augmentation_beyond_recognition() -> None:
     assert check(Dropout(), augmented(1.2)).verdict is Verdict.SATISFACTORY
     noise = check(Dropout(), augmented(1.9, data={"signal": {"p": 0.5}}))
     assert noise.verdict is Verdict.UNASSESSED
+
+
+def turning(
+    reached: float, strength: float = 0.5, kind: str = "RandomRotation", score: float = 0.86
+) -> Record:
+    """Pictures turned as far as they go, and a network that learned neither these nor the others."""
+    layers = [
+        {"name": "flip", "class": "RandomFlip"},
+        {"name": "turn", "class": kind, "strength": strength},
+    ]
+    signal = {"examples": 1000, "signal": {"score": score, "chance": 0.1, "p": 0.05}}
+    record = healthy(info={"layers": layers, "data": signal})
+    losses = {"probe_training_loss": [2.3, 1.89], "probe_loss": [2.3, 1.8]}
+    return looked(record, probe_accuracy=[0.1, reached], **losses)
+
+
+def test_turned_and_shifted_beyond_recognition() -> None:
+    finding = check(Dropout(), turning(0.34))
+    assert finding.verdict is Verdict.CONCERN and finding.layer == "turn"
+    assert "The layer `turn` turned its inputs by up to 50 % of a full turn" in finding.message
+    assert check(Dropout(), turning(0.34, kind="RandomTranslation")).verdict is Verdict.CONCERN
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        turning(0.9),
+        turning(0.6),
+        turning(0.34, 0.1),
+        turning(0.34, kind="RandomZoom"),
+        turning(0.34, score=0.4),
+    ],
+    ids=["learned", "on its way", "a little", "another", "hard for all"],
+)
+def test_turned_and_shifted_in_measure(record: Record) -> None:
+    assert check(Dropout(), record).verdict is Verdict.SATISFACTORY

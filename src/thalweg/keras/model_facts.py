@@ -117,6 +117,8 @@ def _layer_facts(name: str, layer: keras.Layer, inputs: list[str] | None) -> dic
     for key in ("rate", "momentum", "stddev"):
         if isinstance(value := getattr(layer, key, None), int | float):
             facts[key] = float(value)
+    if isinstance(layer, keras.layers.RandomRotation | keras.layers.RandomTranslation):
+        facts["strength"] = _strength(layer)
     regularizer = getattr(layer, "kernel_regularizer", None)
     penalty = {
         key: float(value)
@@ -132,6 +134,13 @@ def _layer_facts(name: str, layer: keras.Layer, inputs: list[str] | None) -> dic
         known = isinstance(initializer, keras.initializers.Initializer)
         facts["initializer"] = type(initializer).__name__ if known else _plain(initializer)
     return facts
+
+
+def _strength(layer: keras.Layer) -> float | None:
+    """How far a layer turns or shifts pictures at most: its largest factor either way; None where not known."""
+    factors = [getattr(layer, key, None) for key in ("factor", "height_factor", "width_factor")]
+    numbers = [_number(value) for value in keras.tree.flatten(factors)]
+    return max((abs(value) for value in numbers if value is not None), default=None)
 
 
 def _by_depth(layers: dict[str, keras.Layer], visited: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.head import last
-from thalweg.rules.objective import GAIN, rows
+from thalweg.rules.objective import GAIN, number, rows
 from thalweg.rules.shortfall import learnable, shortfall
 
 
@@ -48,17 +48,22 @@ class Dropout(Rule):
     - a layer of Gaussian noise, and a loss in training mode above `ratio` times that in inference mode before the
       first step;
     - a layer that augments at random (`RandomRotation`, ...), and a loss in training mode above `harmful` times that
-      in inference mode at the last look.
+      in inference mode at the last look;
+    - a `RandomRotation` or `RandomTranslation` by `turned` or more, of a full turn or of the size either way, in a
+      run that ended less than `way` of the way from chance to what a kernel method has. A network that learned
+      neither the turned examples nor the others has two losses that are alike. At a quarter of a turn no side is up
+      any more, and of a picture shifted by a quarter along both sides about half is left at the worst.
 
     ## Thresholds
 
-    `rate` = 0.5, `strong` = 0.8, `ratio` = 1.1, `harmful` = 1.5. Rates: docs/calibration.md. A training loss above
-    the validation loss is the ordinary sign of dropout at work, and alone never an alarm.
+    `rate` = 0.5, `strong` = 0.8, `ratio` = 1.1, `harmful` = 1.5, `turned` = 0.25, `way` = 0.5. Rates:
+    docs/calibration.md. A training loss above the validation loss is the ordinary sign of dropout at work, and alone
+    never an alarm.
 
     ## Known limits
 
     Several modest rates in a row are not added up. A network that dropout merely slows is not named. Augmentation
-    in the pipeline is not seen.
+    in the pipeline is not seen, nor are flips and other layers whose two losses are alike.
 
     ## What to do
 
@@ -82,6 +87,10 @@ class Dropout(Rule):
     """Training-mode loss over inference-mode loss."""
     harmful: float = 1.5
     """The same of augmentation within the model."""
+    turned: float = 0.25
+    """Turn or shift either way, of a full turn or of the size, that the classes may not survive."""
+    way: float = 0.5
+    """Share of the way from chance to a kernel method."""
 
     def assess(self, record: Record) -> Finding:
         """What dropout, noise and augmentation do to the loss, and where the run ended."""
@@ -180,9 +189,31 @@ class Dropout(Rule):
             "training": Evidence(training, "loss", usual=inference, threshold=self.harmful * inference),
         }
         felt = training > self.harmful * inference > 0.0
+        turning = [row for row in layers if row.get("class") in _TURNS]
+        strengths = [
+            float(row["strength"]) if isinstance(row.get("strength"), int | float) else 0.0 for row in turning
+        ]
+        if not felt and max(strengths, default=0.0) >= self.turned and self._far(record):
+            row, strength = turning[int(np.argmax(strengths))], max(strengths)
+            name, words = str(row.get("name")), f"The layer `{{layer}}` {_TURNS[str(row['class'])]}"
+            evidence = {
+                "layer": Evidence(name),
+                "strength": Evidence(strength, "fraction", threshold=self.turned),
+            }
+            return _Disturbance(name, True, words, evidence, (), _LESS_AUGMENTATION)
         return _Disturbance(names[0], felt, words, evidence, _LOSSES, _LESS_AUGMENTATION)
 
+    def _far(self, record: Record) -> bool:
+        """Whether the run ended nearer to chance than to a kernel method."""
+        score, chance = (number(record, "data", "signal", key) for key in ("score", "chance"))
+        reached = [last(record, name) for name in ("probe_accuracy", "probe_explained_variance")]
+        return any(value < chance + self.way * (score - chance) for value in reached)
 
+
+_TURNS = {
+    "RandomRotation": "turned its inputs by up to {strength} of a full turn either way",
+    "RandomTranslation": "shifted its inputs by up to {strength} of their size either way",
+}
 _LOSSES = ("probe_training_loss", "probe_loss")
 _LESS_DROPOUT = Remedy(
     "Lower the dropout rate, or leave the layer out until the network overfits.",
