@@ -353,6 +353,36 @@ def test_a_rate_that_was_gone_below_a_kernel_method(reached: float, p: float, ve
         assert "levelled off" not in ask("P005", record).message
 
 
+LOWERED = np.where(T < 150, 0.1, 1e-6)
+ON_ITS_WAY = 0.4 + 1.9 * np.exp(-np.minimum(T, 150) / 80)
+
+
+@pytest.mark.parametrize(
+    ("rate", "loss", "validation", "verdict"),
+    [
+        (LOWERED, ON_ITS_WAY, None, Verdict.CONCERN),
+        (LOWERED, ON_ITS_WAY, [1.6, 1.2, 1.2, 1.2, 1.2, 1.2, 1.2, 1.2], Verdict.CONCERN),
+        (LOWERED, ON_ITS_WAY, [1.2, 1.2, 1.2, 1.2, 1.2, 1.2, 1.2, 1.2], Verdict.SATISFACTORY),  # it overfits
+        (LOWERED, 0.4 + 1.9 * np.exp(-np.minimum(T, 150) / 20), None, Verdict.SATISFACTORY),  # levelled off
+        (np.where(T < 150, 0.1, 1e-3), ON_ITS_WAY, None, Verdict.SATISFACTORY),  # a tenth of the way is left
+        (np.where(T < 60, 0.1, np.where(T < 150, 0.01, 1e-6)), PLATEAU, None, Verdict.SATISFACTORY),
+        (0.1 * 10.0 ** (-4.0 * T / N), 0.4 + 1.9 * np.exp(-T / 80), None, Verdict.SATISFACTORY),
+    ],
+)
+def test_a_rate_that_was_gone_on_the_way(
+    rate: ArrayLike, loss: ArrayLike, validation: list[float] | None, verdict: Verdict
+) -> None:
+    """The loss had come far, and most of the run brought nothing more."""
+    record = run(loss, rate=rate, cosine=0.0)
+    if validation is not None:
+        record = having(record, series("validation_loss", validation, steps=[75 * (i + 1) for i in range(8)]))
+    finding = ask("P005", record)
+    assert finding.verdict is verdict
+    if verdict is Verdict.CONCERN:
+        assert "the rates of all 800 steps add up to 150 steps at the peak" in finding.message
+        assert "81.2 % of the run" in finding.message
+
+
 def test_a_rate_that_was_gone_where_the_loss_alone_fell_short() -> None:
     above = run(2.36 + 0.4 * np.exp(-T / 3), rate=np.where(T < 60, 0.1, 0.0), cosine=0.0)
     assert ask("P005", above).verdict is Verdict.SATISFACTORY

@@ -8,7 +8,7 @@ import numpy as np
 from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
-from thalweg.rules.objective import number, objective, progress, rows, unit
+from thalweg.rules.objective import GAIN, number, objective, progress, rows, unit
 from thalweg.rules.shortfall import learnable, shortfall
 from thalweg.rules.steps import Decay, decay, optimizer, steps
 from thalweg.stats import finite, mean, spread
@@ -34,20 +34,26 @@ class ScheduleEnded(Rule):
     `nothing` of its start or less for `idle` of the steps that were asked for, where no `EarlyStopping` would
     end the run before that.
 
-    In a run, all of these:
+    In a run: the rate came down to a hundredth of its peak and stayed there, and the rates of all steps add up to
+    as many steps at the peak as are `spent` of the run (a cosine over the run spends 0.5, an exponential decay
+    by 10,000 spends 0.11). And one of two. The run was cut off far from done:
 
-    - the rate came down to a hundredth of its peak and stayed there, and the sum of all rates was at most
-      `spent` of what the peak throughout would have given (a cosine over the run spends 0.5, an exponential
-      decay by 10,000 spends 0.11);
     - the loss was still falling: over the second half of that sum it fell by `share` of its whole fall or
       more, by four standard errors; or the successive gradients after it agreed (mean cosine above `cosine`
       with 99 % confidence), which at a minimum they do not;
     - the run ended far from done: short of a linear model or of a constant prediction, or above half of a
       constant prediction's loss (of its start where that is not known).
 
+    Or it was cut off on its way, and for `wasted` of its steps the rate was at `nothing` of its peak or less:
+    while the rate was yet a `quarter` of its peak or more, the loss fell from the second quarter of that sum to
+    the last by `level` of itself, by four standard errors, and by 2 % of where it began; and it was still
+    on its way: the validation loss fell by `level` in the last epoch, or, where that is not known, the last
+    quarter brought half of what the one before it had or more.
+
     ## Thresholds
 
-    `nothing` = 1e-3, `idle` = 0.8, `spent` = 0.2, `share` = 0.2, `cosine` = 0.15. Rates: docs/calibration.md.
+    `nothing` = 1e-3, `idle` = 0.8, `spent` = 0.2, `share` = 0.2, `cosine` = 0.15, `wasted` = 0.5,
+    `quarter` = 0.25, `level` = 0.1. Rates: docs/calibration.md.
 
     ## Known limits
 
@@ -79,6 +85,12 @@ class ScheduleEnded(Rule):
     """Least fall over the second half of that sum, as a share of the whole fall."""
     cosine: float = 0.15
     """Least mean cosine of successive gradients once the rate was gone."""
+    wasted: float = 0.5
+    """Least share of the run that had as good as no rate, where the loss had come far."""
+    quarter: float = 0.25
+    """Share of its peak at which the rate still moved the network as before, and did not settle it."""
+    level: float = 0.1
+    """Least fall of the loss on the way, as a share of what it was."""
 
     def assess(self, record: Record) -> Finding:
         """The rate that was measured, else the schedule that was configured."""
@@ -93,16 +105,21 @@ class ScheduleEnded(Rule):
                 "The learning rate did not come down to a hundredth of its peak for good.",
             )
         word = unit(record)
+        count = len(found.path)
         evidence = {
             "step": Evidence(found.step, word),
             "last": Evidence(found.last, "1", usual=found.peak),
-            "spent": Evidence(found.spent, "fraction", usual=0.5, threshold=self.spent),
+            "steps": Evidence(count, f"{word}s"),
+            "spent": Evidence(
+                found.spent * count, f"{word}s", usual=0.5 * count, threshold=self.spent * count
+            ),
         }
+        adds = f"the rates of all {{steps}} {word}s add up to {{spent}} {word}s at the peak"
         came = f"The learning rate had come down from {{last__usual}} to a hundredth of it by {word} {{step}}"
         if found.spent > self.spent:
             return self.finding(
                 Verdict.SATISFACTORY,
-                f"{came}, and {{spent}} of the peak rate was spent over the run.",
+                f"{came}, and {adds}.",
                 evidence,
                 series=("learning_rate",),
             )
@@ -111,6 +128,16 @@ class ScheduleEnded(Rule):
                 f"Not assessed: {came[0].lower()}{came[1:]}, but the steps before it were too long (see "
                 "P003).",
                 evidence,
+            )
+        if (cut := self._cut_off(record, found)) is not None:
+            return self.finding(
+                Verdict.CONCERN,
+                f"{came}, and {adds}; while the rate was a quarter of its peak or more the loss fell from "
+                "{fell__usual} to {fell}, and for {wasted} of the run there was as good as none.",
+                {**evidence, **cut},
+                series=("learning_rate", "loss"),
+                step=found.step,
+                remedies=_remedies(record),
             )
         falling = self._falling(record, found)
         short = shortfall(record, kernel=True) if learnable(record) else None
@@ -133,9 +160,8 @@ class ScheduleEnded(Rule):
         evidence["loss"] = Evidence(made.final, "loss", usual=made.start)
         return self.finding(
             Verdict.CONCERN,
-            f"{came}, with {{spent}} of what the peak throughout the run would have given"
-            + (", before the loss had levelled off; it" if falling else "; the loss")
-            + " went from {loss__usual} to {loss}.",
+            f"{came}, and {adds}; the loss went from {{loss__usual}} to {{loss}}"
+            + (", and had not levelled off before." if falling else "."),
             evidence,
             series=("learning_rate", "loss"),
             step=found.step,
@@ -163,6 +189,38 @@ class ScheduleEnded(Rule):
         scale = max(between.scale, after.scale)
         error = 1.25 * scale * np.sqrt(1.0 / between.count + 1.0 / after.count)
         return bool(late >= self.share * whole and late > 4.0 * error)
+
+    def _cut_off(self, record: Record, found: Decay) -> dict[str, Evidence] | None:
+        """How the loss fell while there was a rate, where most of the run had none; None where it levelled off."""
+        series, scaled = objective(record), np.diff(found.path, prepend=0.0)
+        scaled = scaled / np.max(scaled)
+        wasted = float(np.mean(scaled <= self.nothing))
+        if series is None or len(series) != len(found.path) or wasted < self.wasted:
+            return None
+        rated = scaled >= self.quarter
+        # What the loss does as the rate itself comes down is the noise that settles: it is left out.
+        before, between, after = (
+            (found.path > low) & (found.path <= low + 0.25) & rated for low in (0.25, 0.5, 0.75)
+        )
+        was, middle, then = (spread(series.values[kept]) for kept in (before, between, after))
+        if min(was.count, middle.count, then.count) < 3:
+            return None
+        error = 1.25 * float(np.hypot(was.scale / np.sqrt(was.count), then.scale / np.sqrt(then.count)))
+        line = was.location - max(self.level * was.location, GAIN * spread(series.values[:3]).location)
+        if not then.location < min(line, was.location - 4.0 * error):
+            return None
+        validation, end = record.series.get("validation_loss"), int(series.steps[rated][-1])
+        held = finite(validation.values[validation.steps <= end]) if validation is not None else finite([])
+        if len(held) >= 2:
+            going = held[-1] <= (1.0 - self.level) * held[-2]
+        else:  # Of a fall that halves from quarter to quarter as much was to come as the last one brought.
+            going = middle.location - then.location >= 0.5 * (was.location - middle.location)
+        if not going:
+            return None
+        return {
+            "fell": Evidence(then.location, "loss", usual=was.location, threshold=line),
+            "wasted": Evidence(wasted, "fraction", threshold=self.wasted),
+        }
 
     def _far(self, record: Record) -> bool | None:
         made = progress(record)
