@@ -86,6 +86,28 @@ class TestValidationShift:
         ends = {"validation_accuracy": [0.8, *[accuracy] * 19], "epoch_accuracy": np.linspace(0.6, 0.95, 20)}
         assert verdict(self.rule, run(facts, ends=ends)) is found
 
+    @pytest.mark.parametrize(
+        ("shuffle", "changed", "found"),
+        [
+            (None, {"order": {"batches": 32, "one_class": 0.97, "neighbours": 0.998}}, UNASSESSED),
+            (
+                True,
+                {"order": {"batches": 32, "one_class": 0.97, "neighbours": 0.998}},
+                CONCERN,
+            ),  # spread evenly
+            (None, {"order": {"batches": 32, "one_class": 0.0, "neighbours": 0.02}}, CONCERN),
+            (None, {"targets": {**CLASSES, "class_counts": None, "classes": 1}}, UNASSESSED),
+            (True, {"duplicates": {"examples": 0.99, "group": 9.4}}, UNASSESSED),
+            (True, {"duplicates": {"examples": 0.3, "group": 2.0}}, CONCERN),
+        ],
+    )
+    def test_a_sample_that_does_not_stand_for_the_training_data(self, shuffle, changed, found):
+        """The first of a pipeline of one class after the other; windows that slide by one."""
+        held = {**validation(shift=0.9), "targets": [CLASSES]}
+        ends = {"validation_accuracy": [0.7] * 20, "epoch_accuracy": [0.95] * 20}
+        fit = {"batch_size": 32, "shuffle": shuffle}
+        assert verdict(self.rule, run(data(validation=held, **changed), ends=ends, fit=fit)) is found
+
     def test_a_gap_of_a_small_validation_set_is_chance(self):
         ends = {"validation_accuracy": [0.85] * 20, "epoch_accuracy": [0.95] * 20}
         few, many = ({**validation(shift=0.9), "examples": n} for n in (50, 1000))
@@ -179,13 +201,18 @@ class TestSortedBatches:
 
     def test_withdrawn_where_the_network_learned_the_classes_all_the_same(self):
         facts = data(order=self.sorted, linear={"accuracy": 0.85})
-        assert verdict(self.rule, run(facts, ends={"probe_accuracy": [0.93]}, fit=self.off)) is SATISFACTORY
+        assert verdict(self.rule, run(facts, ends={"probe_accuracy": [0.97]}, fit=self.off)) is SATISFACTORY
         assert verdict(self.rule, run(facts, ends={"probe_accuracy": [0.5]}, fit=self.off)) is CONCERN
+        finding = ask(self.rule, run(facts, ends={"probe_accuracy": [0.93]}, fit=self.off))
+        assert finding.verdict is CONCERN and "ended at 93 %" in finding.message
+        # A minority of the batches: a linear model is measure enough.
+        some = data(order={**self.sorted, "one_class": 0.4}, linear={"accuracy": 0.85})
+        assert verdict(self.rule, run(some, ends={"probe_accuracy": [0.93]}, fit=self.off)) is SATISFACTORY
         assert verdict(self.rule, run(facts, fit=self.off)) is CONCERN
 
     def test_a_kernel_method_is_the_measure_where_no_linear_model_is(self):
         facts = data(order=self.sorted, signal={"score": 0.9, "p": 0.01})
-        assert verdict(self.rule, run(facts, ends={"probe_accuracy": [0.93]}, fit=self.off)) is SATISFACTORY
+        assert verdict(self.rule, run(facts, ends={"probe_accuracy": [0.97]}, fit=self.off)) is SATISFACTORY
         assert verdict(self.rule, run(facts, ends={"probe_accuracy": [0.7]}, fit=self.off)) is CONCERN
         curved = data(order=self.sorted, signal={"score": 0.9, "p": 0.01}, linear={"accuracy": 0.6})
         assert verdict(self.rule, run(curved, ends={"probe_accuracy": [0.7]}, fit=self.off)) is CONCERN

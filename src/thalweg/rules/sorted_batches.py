@@ -32,7 +32,9 @@ class SortedBatches(Rule):
 
     - classes: a share of `one_class` or more of the batches hold one class, and `excess` more than random order
       would give; batches of 8 or more, at least 4. This is a concern before the first step, and withdrawn where
-      the network in the end told the classes on the probe batch as well as a linear model does, and forgot none;
+      the network in the end told the classes on the probe batch as well as a linear model does, and forgot none.
+      Where `most` of the batches or more hold one class it takes an accuracy of `enough` as well: a linear model is
+      no measure of what mixed batches would have taught;
     - numbers: successive targets correlate by `neighbours` or more, and the run fell short of a constant
       prediction or a linear model, or forgot.
 
@@ -44,8 +46,8 @@ class SortedBatches(Rule):
 
     ## Thresholds
 
-    `one_class` = 0.25, `excess` = 0.2, `neighbours` = 0.9, `forgotten` = 1.5, `share` = 0.1. Rates:
-    docs/calibration.md.
+    `one_class` = 0.25, `excess` = 0.2, `most` = 0.5, `enough` = 0.95, `neighbours` = 0.9,
+    `forgotten` = 1.5, `share` = 0.1. Rates: docs/calibration.md.
 
     ## Known limits
 
@@ -71,6 +73,10 @@ class SortedBatches(Rule):
     """Share of the batches."""
     excess: float = 0.2
     """Share of the batches beyond what random order gives."""
+    most: float = 0.5
+    """Share of the batches that a linear model's accuracy does not excuse."""
+    enough: float = 0.95
+    """Accuracy on the probe batch that leaves little to learn."""
     neighbours: float = 0.9
     """Correlation of successive targets."""
     forgotten: float = 1.5
@@ -141,8 +147,12 @@ class SortedBatches(Rule):
                 series=forgot.series,
                 remedies=_remedies(fact(record, "fit", "shuffle")),
             )
-        if shares is not None and reached >= max(simple, float(np.max(shares)) + 0.1):
-            evidence["reached"] = Evidence(reached, "fraction", usual=simple)
+        needed = float(np.fmax(simple, self.enough)) if single >= self.most or np.isnan(simple) else simple
+        if shares is not None and np.isfinite(reached):
+            needed = max(needed, float(np.max(shares)) + 0.1)
+            known = simple if np.isfinite(simple) else None
+            evidence["reached"] = Evidence(reached, "fraction", usual=known, threshold=needed)
+        if "reached" in evidence and reached >= needed:
             return self.finding(
                 Verdict.SATISFACTORY,
                 f"{template}; the accuracy on the probe batch ended at {{reached}} all the same.",
@@ -150,7 +160,8 @@ class SortedBatches(Rule):
             )
         return self.finding(
             Verdict.CONCERN,
-            f"{template}, and they were not shuffled.",
+            f"{template}, and they were not shuffled"
+            + ("; the accuracy on the probe batch ended at {reached}." if "reached" in evidence else "."),
             evidence,
             series=shown(record, "loss", "probe_accuracy", "epoch_loss"),
             remedies=_remedies(fact(record, "fit", "shuffle")),
