@@ -46,6 +46,7 @@ def test_arrays_are_found_after_the_split_as_are_the_neighbours():
     assert np.shares_memory(inputs, X)
     assert found.validation[0].shape == (60, 6)
     assert (found.batch_size, found.shuffle, found.class_weight, found.validated) == (20, False, True, True)
+    assert found.class_weights == {"0": 2.0} and asked(classifier(), X, Y).class_weights is None
     assert {type(c).__name__ for c in found.callbacks} >= {"Asked", "History"}
 
 

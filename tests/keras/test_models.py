@@ -208,6 +208,7 @@ def test_averages_and_class_weights(tmp_path):
     model = classifier(optimizer=optimizers.Adam(0.01, use_ema=True, ema_overwrite_frequency=2), **SLOW)
     record = fitted(tmp_path / "run", model, batch_size=16, class_weight={0: 1.0, 1: 3.0, 2: 1.0})
     watched(record, 6)
+    assert record.info["fit"]["class_weights"] == {"0": 1.0, "1": 3.0, "2": 1.0}
     assert record.info["fit"]["class_weight"] and "constant_prediction_loss" not in record.info
 
 

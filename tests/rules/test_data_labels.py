@@ -254,6 +254,47 @@ class TestImbalance:
         assert verdict(self.rule, self.after(metrics_expected=["loss", "recall_1"])) is UNASSESSED
         assert verdict(self.rule, self.after(metrics=["accuracy"])) is CONCERN
 
+    third: ClassVar = {**CLASSES, "class_counts": [787, 237]}
+
+    @pytest.mark.parametrize(
+        ("weights", "targets", "expected"),
+        [
+            ({"0": 2.1, "1": 0.66}, third, CONCERN),
+            ({"0": 0.66, "1": 2.1}, third, SATISFACTORY),
+            ({"0": 787, "1": 237}, third, CONCERN),  # the counts for the weights
+            ({"0": 10.0, "1": 1.0}, third, SATISFACTORY),  # false alarms are dear
+            ({"0": 1.0}, third, SATISFACTORY),
+            ({"0": 0.0, "1": 1.0}, third, SATISFACTORY),
+            ({"0": 1.1, "1": 1.0}, {**CLASSES, "class_counts": [530, 494]}, SATISFACTORY),
+            (
+                {"0": 6.0, "1": 3.0, "2": 1.0},
+                {**CLASSES, "maximum": 2, "class_counts": [600, 300, 124]},
+                CONCERN,
+            ),
+            (
+                {"0": 6.0, "1": 1.0, "2": 1.0},
+                {**CLASSES, "maximum": 2, "class_counts": [600, 300, 124]},
+                SATISFACTORY,
+            ),
+            ({"1": 3.3, "2": 1.0}, {**third, "minimum": 1, "maximum": 2}, SATISFACTORY),  # which is which?
+            ({"0": 3.3}, {"name": "y", "kind": "one-hot", "class_counts": [787, 237]}, CONCERN),
+        ],
+    )
+    def test_weights_that_grow_with_the_classes(self, weights, targets, expected):
+        fit = {"batch_size": 32, "shuffle": True, "class_weight": True, "class_weights": weights}
+        finding = ask(self.rule, before(data(targets=targets), fit=fit))
+        assert finding.verdict is expected
+        assert expected is not CONCERN or "times the weight of the rarest" in finding.message
+
+    def test_weights_that_grew_and_did_no_harm(self):
+        fit = {"class_weight": True, "class_weights": {"0": 2.1, "1": 0.66}}
+        assert verdict(self.rule, self.after(0.6, targets=self.third, fit=fit)) is CONCERN
+        assert verdict(self.rule, self.after(0.92, targets=self.third, fit=fit)) is SATISFACTORY
+
+    def test_the_rarest_class_where_none_is_rare(self):
+        finding = ask(self.rule, self.after(targets=self.third))
+        assert finding.message == "The commonest class had 76.9 % of the examples and the rarest 23.1 %."
+
     def test_inputs_that_do_not_tell_the_classes(self):
         """Answering the commonest class is the best there is."""
         weak = {"signal": {"p": 0.01, "balanced": 0.6}}

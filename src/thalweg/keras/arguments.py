@@ -27,6 +27,7 @@ class FitArguments:
     batch_size: int | None = None
     shuffle: Any = None
     class_weight: bool = False
+    class_weights: dict[str, float] | None = None
     initial_epoch: int = 0
     callbacks: tuple[Any, ...] = ()
     iterator: Any = None
@@ -51,6 +52,7 @@ class FitArguments:
             batch_size=None if training is None else int(given.get("batch_size") or 32),
             shuffle=None if training is None else given.get("shuffle"),
             class_weight=bool(given.get("class_weight")),
+            class_weights=_weights(given.get("class_weight")),
             initial_epoch=int(getattr(model, "_initial_epoch", None) or given.get("initial_epoch") or 0),
             callbacks=tuple(getattr(listed, "callbacks", None) or ()),
             iterator=given.get("epoch_iterator"),
@@ -82,6 +84,14 @@ class FitArguments:
                 examples += len(tree.flatten(batch)[0])
             if examples >= limit:
                 return
+
+
+def _weights(given: Any) -> dict[str, float] | None:
+    """The weights by class; None where there are none, or they are no numbers."""
+    try:
+        return {str(int(label)): float(weight) for label, weight in given.items()} if given else None
+    except (AttributeError, TypeError, ValueError):
+        return None
 
 
 def _fit_locals(model: keras.Model) -> dict[str, Any] | None:

@@ -16,6 +16,9 @@ from thalweg.keras.data_facts import data_facts
 from thalweg.keras.feed import Batch, mapped
 from thalweg.keras.probe_batch import EXAMPLES, Measurement, ProbeBatch
 
+_CLASSES = 1000
+"""As many classes as are counted."""
+
 
 class Before:
     """Facts for `info`, and the probe batch measured at the first weights.
@@ -38,6 +41,8 @@ class Before:
             "initial_epoch": given.initial_epoch,
             "validation": given.validated,
         }
+        if given.class_weights is not None and len(given.class_weights) <= _CLASSES:
+            known["class_weights"] = given.class_weights
         if given.batch_size is not None:
             known["batch_size"] = given.batch_size
         self.facts["fit"] = {**fit, **known}

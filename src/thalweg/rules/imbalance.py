@@ -1,5 +1,6 @@
 """D010: class imbalance ignored."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +9,8 @@ from numpy.typing import NDArray
 from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
-from thalweg.rules.objective import epochs, fact, number, objective
-from thalweg.rules.samples import class_shares, last, validation_shares
+from thalweg.rules.objective import epochs, fact, number, objective, rows
+from thalweg.rules.samples import class_shares, last, validation_shares, value
 
 _KNOWING = ("auc", "precision", "recall", "f1", "f_1", "fbeta", "balanced", "true_pos", "false_", "true_neg")
 """Metrics of people who know that accuracy hides the rarer classes."""
@@ -43,14 +44,20 @@ class Imbalance(Rule):
 
     Without the last, answering the commonest class may be the best there is.
 
+    Or, before the first step: the class weights given grow as the classes do. The commonest class weighs `favoured`
+    times the rarest or more, and the weights of all classes are to one another as their numbers of examples in
+    the sample are, within three standard errors: inverse frequencies that were exchanged. This is withdrawn
+    where the mean recall ended at that of the simple method, or above it.
+
     ## Thresholds
 
-    `ratio` = 4, `ignored` = 0.1, `told` = 0.3, `met` = 0.3. Rates: docs/calibration.md.
+    `ratio` = 4, `ignored` = 0.1, `told` = 0.3, `met` = 0.3, `favoured` = 2. Rates: docs/calibration.md.
 
     ## Known limits
 
     A network whose probabilities rank the examples well but never pass one half is named as well: a lower
-    threshold on them is then the remedy.
+    threshold on them is then the remedy. Where false alarms are dear the common class may weigh more on
+    purpose; weights that follow its frequency by chance are named as well.
 
     ## What to do
 
@@ -75,6 +82,8 @@ class Imbalance(Rule):
     """Share of the validation examples in the rare classes which shows that they matter, and three times theirs."""
     told: float = 0.3
     """How far from chance to 1 that of a simple method lies which shows that they can be told."""
+    favoured: float = 2.0
+    """Weight of the commonest class over that of the rarest."""
 
     def assess(self, record: Record) -> Finding:
         """The shares of the classes, what was done about them, and what came of it."""
@@ -88,7 +97,7 @@ class Imbalance(Rule):
             return self.unassessed(
                 "Not assessed: the sample has fewer than ten examples of the rarer classes."
             )
-        rare = float(counted.sum()) / len(counted)
+        rare = float(counted.mean() if np.any(rarer) else counted.min())
         evidence = {
             "common": Evidence(common, "fraction", usual=1.0 / len(shares), threshold=self.ratio * rare),
             "rare": Evidence(rare, "fraction"),
@@ -99,12 +108,27 @@ class Imbalance(Rule):
             template = (
                 "The commonest class had {common} of the examples and each of {rarer} had {rare} on average"
             )
+        weight = self._exchanged(record, shares, examples)
+        recall, told = last(record, "balanced_accuracy"), number(record, "data", "signal", "balanced")
+        if np.isfinite(weight) and not recall >= told:
+            least = float(shares[shares > 0.0].min())
+            return self.finding(
+                Verdict.CONCERN,
+                "The commonest class had {common} of the examples and {weight} times the weight of the rarest, which "
+                "had {rare}: the weights grew with the number of examples.",
+                {
+                    "common": Evidence(common, "fraction", usual=1.0 / len(shares)),
+                    "rare": Evidence(least, "fraction"),
+                    "weight": Evidence(weight, "", usual=least / common, threshold=self.favoured),
+                },
+                series=("balanced_accuracy",) if "balanced_accuracy" in record.series else (),
+                remedies=_REMEDIES[:1],
+            )
         if not np.any(rarer):
             return self.finding(Verdict.SATISFACTORY, f"{template}.", evidence)
         if fact(record, "fit", "class_weight") is True or fact(record, "data", "weighted") is True:
             return self.finding(Verdict.SATISFACTORY, f"{template}, and they were weighted.", evidence)
         chance = 1.0 / np.count_nonzero(shares)
-        recall = last(record, "balanced_accuracy")
         if not np.isfinite(recall) and last(record, "predicted_classes") <= 1.001:
             recall = chance  # the same answer for all
         if not 0.0 <= recall <= 1.0:
@@ -129,7 +153,6 @@ class Imbalance(Rule):
                 evidence,
             )
         least = base + self.told * (1.0 - base)
-        told = number(record, "data", "signal", "balanced")
         metrics = str(fact(record, "metrics")).lower() + str(fact(record, "metrics_expected")).lower()
         reason = (
             "the inputs are not shown to tell the classes"
@@ -160,6 +183,26 @@ class Imbalance(Rule):
             series=tuple(name for name in names if name in record.series),
             remedies=_REMEDIES,
         )
+
+    def _exchanged(self, record: Record, shares: NDArray[np.float64], examples: float) -> float:
+        """The commonest class's weight over the rarest's, where all weights follow the frequencies; else NaN."""
+        weights, target = fact(record, "fit", "class_weights"), rows(record, "data", "targets")[0]
+        if not isinstance(weights, Mapping) or not np.all(shares > 0.0):
+            return np.nan
+        # The counts are of the classes that came, in their order: these must be the numbers the weights go by.
+        if target.get("kind") != "one-hot" and not (
+            value(target, "minimum") == 0.0 and value(target, "maximum") == len(shares) - 1.0
+        ):
+            return np.nan
+        given = np.array([value(weights, str(c)) if str(c) in weights else 1.0 for c in range(len(shares))])
+        if not np.all(given > 0.0) or not np.all(np.isfinite(given)):
+            return np.nan
+        common, rare = int(np.argmax(shares)), int(np.argmin(shares))
+        # A count's logarithm has the variance of one over the count, and so has that of the class it is held to.
+        error = np.sqrt((1.0 / shares + 1.0 / shares[common]) / examples)
+        apart = np.abs(np.log(given / given[common]) - np.log(shares / shares[common]))
+        ratio = float(given[common] / given[rare])
+        return ratio if ratio >= self.favoured and np.all(apart <= 3.0 * error) else np.nan
 
     def _met(self, record: Record, rarer: NDArray[np.bool_]) -> bool:
         """Whether the classes that are rare in training are common in validation."""
