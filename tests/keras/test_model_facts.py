@@ -321,3 +321,14 @@ def test_odd_weights_leave_facts_out() -> None:
     facts = model_facts(model)
     initial = facts["tensors"][0]["initial"]
     assert "mean" not in initial and initial["distinct_units"] == 1
+
+
+def test_a_normalization_layer_that_passes_on_what_it_is_given() -> None:
+    adapted, lazy = layers.Normalization(name="adapted"), layers.Normalization(name="lazy")
+    adapted.adapt(X * 3.0)
+    given = [layers.Normalization(mean=m, variance=v, name=f"given_{m}") for m, v in ((0.0, 1.0), (2.0, 1.0))]
+    facts = model_facts(sequential(layers.Normalization(name="idle"), adapted, *given, layers.Dense(2)))
+    idle = [row["name"] for row in facts["layers"] if row.get("identity")]
+    assert idle == ["idle", "given_0.0"]
+    lazy.adapt(X)
+    assert not any("identity" in row for row in model_facts(sequential(lazy))["layers"])

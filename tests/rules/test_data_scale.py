@@ -178,6 +178,40 @@ class TestInputScale:
     def test_models_that_take_any_scale(self, layers, expected):
         assert verdict(self.rule, run(data(WILD_INPUTS["pixels"]), flat(), layers=layers)) is expected
 
+    @pytest.mark.parametrize("inputs", WILD_INPUTS.values(), ids=WILD_INPUTS)
+    def test_a_normalization_layer_that_changes_nothing_is_a_broken_promise(self, inputs):
+        idle = {"name": "norm", "class": "Normalization", "identity": True, "inputs": ["flat"]}
+        flatten, dense = {"name": "flat", "class": "Flatten", "inputs": []}, {"class": "Dense"}
+        for model in ([{**idle, "inputs": []}, dense], [flatten, idle, dense]):
+            for record in (before(data(inputs), layers=model), run(data(inputs), layers=model)):
+                finding = ask(self.rule, record)
+                assert finding.verdict is CONCERN and finding.layer == "norm"
+                assert finding.remedies[0].code == "normalization.adapt(x_train)"
+
+    @pytest.mark.parametrize(
+        "others",
+        [
+            [{"class": "Rescaling", "inputs": []}, {"inputs": ["rescaling"]}],  # EfficientNet without weights
+            [{"inputs": ["log"]}],  # an operation, of which nobody knows
+            [{}],  # a model of its own class
+            [{"class": "Mine", "name": "mine", "inputs": []}, {"inputs": ["mine"]}],
+            [{"identity": False, "inputs": []}],
+            [{"inputs": []}, {"class": "BatchNormalization"}],
+            [{"inputs": []}, {"class": "Conv2D", "trainable": False}],
+        ],
+    )
+    def test_nor_is_one_that_others_stand_before_or_after(self, others):
+        norm = {"name": "norm", "class": "Normalization", "identity": True}
+        layers = [{**norm, **other} if "class" not in other else other for other in others]
+        record = run(data(WILD_INPUTS["pixels"]), layers=[*layers, {"class": "Dense"}])
+        assert verdict(self.rule, record) is not CONCERN
+
+    def test_nor_with_inputs_of_mean_nought_or_with_several(self):
+        layers = [{"name": "norm", "class": "Normalization", "identity": True, "inputs": []}]
+        assert verdict(self.rule, run(data(row()), layers=layers)) is SATISFACTORY
+        several = data(WILD_INPUTS["pixels"], row())
+        assert verdict(self.rule, run(several, layers=layers)) is SATISFACTORY
+
     def test_targets_that_cannot_be_foretold_are_another_cause(self):
         facts = data(WILD_INPUTS["pixels"], signal={"p": 0.6, "score": 0.5, "chance": 0.5})
         assert verdict(self.rule, run(facts, flat())) is UNASSESSED

@@ -127,6 +127,8 @@ def _layer_facts(name: str, layer: keras.Layer, inputs: list[str] | None) -> dic
     }
     if penalty:
         facts["penalty"] = penalty
+    if isinstance(layer, keras.layers.Normalization) and _passes_on(layer):
+        facts["identity"] = True
     if getattr(layer, "activity_regularizer", None) is not None:
         facts["activity_penalty"] = True
     initializer = getattr(layer, "kernel_initializer", getattr(layer, "embeddings_initializer", None))
@@ -141,6 +143,14 @@ def _strength(layer: keras.Layer) -> float | None:
     factors = [getattr(layer, key, None) for key in ("factor", "height_factor", "width_factor")]
     numbers = [_number(value) for value in keras.tree.flatten(factors)]
     return max((abs(value) for value in numbers if value is not None), default=None)
+
+
+def _passes_on(layer: keras.layers.Normalization) -> bool:
+    """Whether its mean is 0 and its variance 1, as they are before `adapt`."""
+    with suppress(Exception):  # not built, or built in a trace
+        mean, variance = (np.asarray(keras.ops.convert_to_numpy(v)) for v in (layer.mean, layer.variance))
+        return bool((mean == 0).all() and (variance == 1).all())
+    return False
 
 
 def _by_depth(layers: dict[str, keras.Layer], visited: list[str]) -> list[str]:

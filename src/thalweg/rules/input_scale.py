@@ -11,11 +11,17 @@ from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.initial_loss import badly_begun
 from thalweg.rules.objective import progress, rows
-from thalweg.rules.samples import head_is_frozen, name_of, takes_any_scale, value
+from thalweg.rules.samples import head_is_frozen, idle_scaling, name_of, takes_any_scale, value
 from thalweg.rules.shortfall import Shortfall, failure, learnable
 
 OFF = 0.9
 """The share of the first layer's units beyond which it passes next to nothing on."""
+
+_ADAPT = Remedy(
+    "Adapt the `Normalization` layer to the training inputs before `compile`.",
+    "Until then its mean is 0 and its variance 1, and it passes on what it is given.",
+    code="normalization.adapt(x_train)",
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,10 @@ class InputScale(Rule):
     batch or layer normalisation) is not judged, nor one whose first layer is frozen, nor targets that
     cannot be foretold (`D008`).
 
+    A `Normalization` layer with mean 0 and variance 1, as it is before `adapt`, changes nothing. Where the model
+    begins with one, its one input has a symptom and no other layer scales it, the layer does not do what it is
+    there for: a violated contract, whatever the training does, and said before the first step.
+
     ## Thresholds
 
     `large` = 10, `small` = 0.02, `offset` = 10, `ratio` = 100. Rates: docs/calibration.md.
@@ -56,7 +66,8 @@ class InputScale(Rule):
     ## Known limits
 
     Scale is one cause of a run that fell short; where there are others upstream the diagnosis names those first.
-    Of images the columns are looked at up to 1,024.
+    A `Normalization` layer that was adapted to other inputs counts as one that takes any scale. Of images the
+    columns are looked at up to 1,024.
 
     ## What to do
 
@@ -108,6 +119,15 @@ class InputScale(Rule):
                 },
             )
         template, evidence, row = symptom
+        if (idle := idle_scaling(record)) is not None:
+            return self.finding(
+                Verdict.CONCERN,
+                "Layer `{layer}` changed nothing, for its mean and variance were not those of the inputs: "
+                f"{template[0].lower()}{template[1:]}.",
+                {"layer": Evidence(idle), **evidence},
+                layer=idle,
+                remedies=(_ADAPT,),
+            )
         suffered = self._suffered(record)
         if suffered is None or not learnable(record):
             if progress(record).adequate and suffered is None:

@@ -76,7 +76,7 @@ def shown(record: Record, *names: str) -> tuple[str, ...]:
 
 def takes_any_scale(record: Record) -> str | None:
     """The class of the layer that brings inputs of any scale to one, at the head of the model; None without one."""
-    classes = [str(row.get("class")) for row in rows(record, "layers")]
+    classes = [str(row.get("class")) for row in _acting(record)]
     if (scaling := next((c for c in classes if c in _SCALING), None)) is not None:
         return scaling
     head = next((c for c in classes if c not in _PASSING), None)
@@ -85,5 +85,21 @@ def takes_any_scale(record: Record) -> str | None:
 
 def head_is_frozen(record: Record) -> bool:
     """Whether the first layer was not trained: inputs were prepared for weights that were learned elsewhere."""
-    first = next((row for row in rows(record, "layers") if row.get("class") not in _PASSING), {})
+    first = next((row for row in _acting(record) if row.get("class") not in _PASSING), {})
     return first.get("trainable") is False
+
+
+def idle_scaling(record: Record) -> str | None:
+    """The name of a layer that is given the one input, is there to scale it, and changes nothing."""
+    listed = rows(record, "layers")
+    place = next((i for i, row in enumerate(listed) if row.get("class") not in _PASSING), len(listed))
+    before, head = [row.get("name") for row in listed[:place]], listed[place] if place < len(listed) else {}
+    if head.get("identity") is not True or len(rows(record, "data", "inputs")) != 1:
+        return None
+    # What is no layer, a logarithm, stands among the inputs too; where these are not known nobody can tell.
+    fed = [row.get("inputs", [None]) for row in listed[: place + 1]]
+    return name_of(head, "layer") if all(name in before for names in fed for name in names) else None
+
+
+def _acting(record: Record) -> list[Mapping[str, Any]]:
+    return [row for row in rows(record, "layers") if row.get("identity") is not True]
