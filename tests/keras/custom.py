@@ -73,3 +73,19 @@ class Twice(Model):
     """Applies its optimizer twice in each step."""
 
     updates = 2
+
+
+class Frame(keras.Model):
+    """Other models with a training step of its own around them, and no `call`, as in Keras's guide to GANs.
+
+    Its steps are made without the optimizer that it is compiled with (here they change nothing at all).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = keras.Sequential([keras.layers.Input((6,)), keras.layers.Dense(2)])
+        self.built = True
+
+    def train_step(self, *given: Any) -> Any:
+        logs = {"d_loss": keras.ops.mean(given[-1][0] ** 2)}
+        return (logs, given[0]) if BACKEND == "jax" else logs

@@ -28,10 +28,10 @@ class Overriding(keras.Sequential):
         return super().fit(*args, **kwargs)
 
 
-def pipeline(batches=20):
+def pipeline(batches=20, size=16):
     def draw():
         for start in range(batches):
-            rows = np.arange(16 * start, 16 * start + 16) % len(X)
+            rows = np.arange(size * start, size * start + size) % len(X)
             yield X[rows], Y[rows]
 
     return draw()
@@ -87,6 +87,22 @@ def test_the_probe_batch_is_measured_before_the_first_step(tmp_path):
     assert record.info["data"]["total"] == 300
     assert record.info["losses"][0]["class"] == "SparseCategoricalCrossentropy"
     assert record.info["contract"]["pair_gap"] == pytest.approx(0.0, abs=1e-5)
+
+
+def test_the_first_batch_of_a_pipeline_tells_how_the_loss_began(tmp_path):
+    model = classifier(layers.Dense(8, activation="relu"), layers.Dropout(0.5))
+    first = model.evaluate(X[:32], Y[:32], verbose=0)
+    record = fitted(tmp_path / "run", model, pipeline(20, 32), steps_per_epoch=10, epochs=2)
+    contract = record.info["contract"]
+    assert contract["step"] == 0 and contract["recomputed_loss"] == pytest.approx(first, rel=1e-5)
+    assert contract["training_loss"] > 0.0
+    # The series are those of the probe batch, which was not full yet.
+    assert record.info["watch"]["probe_examples"] == 256 and record.series["probe_loss"].steps[0] == 10
+
+
+def test_where_it_is_too_small_the_record_says_at_which_weights_it_was_measured(tmp_path):
+    record = fitted(tmp_path / "run", classifier(), pipeline(), steps_per_epoch=10, epochs=2)
+    assert record.info["contract"]["step"] == 10
 
 
 @pytest.mark.parametrize("shuffle", [True, False])

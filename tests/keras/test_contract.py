@@ -266,3 +266,6 @@ def test_a_model_that_is_not_built_has_no_contract() -> None:
     frame = keras.Model()
     assert contract_facts(frame, (X, Z, None)) == {}
     assert ProbeBatch((X, Z, None)).measure(frame) == []
+    frame.built = True  # and has no `call`
+    assert contract_facts(frame, (X, Z, None)) == {}
+    assert ProbeBatch((X, Z, None)).measure(frame) == []

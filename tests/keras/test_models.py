@@ -36,6 +36,27 @@ def compiled(model: Any, optimizer: Any = "sgd", loss: Any = "mse", **asked: Any
     return model
 
 
+def test_a_frame_without_outputs_and_with_an_optimizer_that_no_step_applies(tmp_path):
+    model = custom.Frame()
+    model.compile(optimizer="adam", **SLOW)
+    record = fitted(tmp_path / "run", model, X[:256], Z[:256], batch_size=64)
+    assert not reasons(record, "unwatched")
+    assert set(record.series) == {"epoch_d_loss"}
+    assert record.info["optimizer"] == {"applied": False}
+    assert "contract" not in record.info or not record.info["contract"]
+    by_code = {finding.code: finding.verdict for finding in diagnose(record).findings}
+    assert by_code["N001"] is Verdict.SATISFACTORY
+    assert by_code["W002"] is by_code["P007"] is Verdict.UNASSESSED
+
+
+def test_an_optimizer_that_a_custom_step_applies_is_kept(tmp_path):
+    inputs = layers.Input((6,))
+    model = custom.Model(inputs, layers.Dense(1)(inputs))
+    model.compile(optimizer="adam", **SLOW)
+    record = fitted(tmp_path / "run", model, X[:48], Z[:48], batch_size=16)
+    assert record.info["optimizer"]["name"] == "Adam" and "applied" not in record.info["optimizer"]
+
+
 def test_a_custom_train_step(tmp_path):
     inputs = layers.Input((6,))
     model = custom.Model(inputs, layers.Dense(1)(layers.Dense(4, activation="relu")(inputs)))

@@ -146,23 +146,25 @@ def test_trained_on_without_it_the_model_stays_the_same(case, tmp_path):
     same(state(bare), state(watched))
 
 
+@pytest.mark.parametrize("size", [8, 32])  # of which the second is looked at before the first step
 @pytest.mark.parametrize("source", ["tf.data", "generator", "PyDataset"])
-def test_no_batch_is_drawn_twice_ahead_or_in_another_order(source, tmp_path):
+def test_no_batch_is_drawn_twice_ahead_or_in_another_order(source, size, tmp_path):
     drawn: list[int] = []
 
     def batches() -> Any:
         order = np.random.default_rng(4)
         while True:
-            rows = order.integers(0, 300, 8)
+            rows = order.integers(0, 300, size)
             drawn.append(int(rows[0]))
             yield X[rows], Y[rows]
 
     class Rows(keras.utils.PyDataset):
         def __len__(self) -> int:
-            return 12
+            return 96 // size
 
         def __getitem__(self, index: int) -> Any:
-            return X[index * 8 : index * 8 + 8], Y[index * 8 : index * 8 + 8]
+            rows = slice(index * size, (index + 1) * size)
+            return X[rows], Y[rows]
 
     def data() -> tuple[Any, dict[str, Any]]:
         if source == "generator":
@@ -171,7 +173,7 @@ def test_no_batch_is_drawn_twice_ahead_or_in_another_order(source, tmp_path):
             return Rows(), {}
         tensorflow = pytest.importorskip("tensorflow")
         dataset = tensorflow.data.Dataset.from_tensor_slices((X[:100], Y[:100]))
-        return dataset.shuffle(100, seed=9).batch(8).prefetch(1), {}
+        return dataset.shuffle(100, seed=9).batch(size).prefetch(1), {}
 
     def fit(model: Any, callbacks: Any) -> None:
         found, asked = data()

@@ -333,11 +333,11 @@ class TestUnmetBaseline:
 
 class TestOverwritten:
     def ask(
-        self, *callbacks: dict[str, Any], first: int = 0, steps: int = 0, loss: float = np.nan
+        self, *callbacks: dict[str, Any], first: int = 0, steps: int = 0, loss: float = np.nan, late: int = 0
     ) -> Finding:
         fit = {"initial_epoch": first, "validation": True}
         optimizer = {"class": "Adam", "steps_before": steps}
-        contract = {"recomputed_loss": loss, "constant_prediction_loss": 2.3}
+        contract = {"recomputed_loss": loss, "constant_prediction_loss": 2.3, "step": late}
         return check(Overwritten(), before(callbacks, fit=fit, optimizer=optimizer, contract=contract))
 
     def test_a_continuation_over_its_own_file(self):
@@ -351,6 +351,9 @@ class TestOverwritten:
         finding = self.ask(checkpoint(exists=True), loss=0.1)
         assert finding.verdict is CONCERN and "its first loss was 0.1" in finding.message
         assert self.ask(checkpoint(exists=True), loss=2.0).verdict is SATISFACTORY
+        assert self.ask(checkpoint(exists=True), loss=0.1, late=63).verdict is SATISFACTORY, (
+            "an epoch's doing"
+        )
         assert self.ask(checkpoint(exists=True, best=0.3), loss=0.1).verdict is SATISFACTORY
 
     def test_ordinary_use(self):

@@ -188,7 +188,9 @@ def test_the_kernel_that_sums_up_the_most_is_named() -> None:
     assert ask("I002", failed(info)).layer == "b"
 
 
-def reaching(run: Any, reach: float, activation: str = "linear", gain: float = 3.0, **more: Any) -> Any:
+def reaching(
+    run: Any, reach: float, activation: str = "linear", gain: float = 3.0, step: int = 0, **more: Any
+) -> Any:
     """A recurrent kernel of this gain, and outputs that go this far, of inputs and targets up to 4."""
     recurrent = kernel("r", 16, 16, mean=0.0, spread=gain / 4.0)
     layers = chain(
@@ -199,7 +201,7 @@ def reaching(run: Any, reach: float, activation: str = "linear", gain: float = 3
     info = {
         "losses": [loss],
         "data": {"inputs": [scale], "targets": [{**scale, "kind": "continuous"}], **more},
-        "contract": {"output_minimum": -reach, "output_maximum": 0.5 * reach},
+        "contract": {"output_minimum": -reach, "output_maximum": 0.5 * reach, "step": step},
     }
     made = facts(layers, [{**recurrent, "name": "r/recurrent_kernel"}], **info)
     return ask("I002", run({**made, "model": {**made["model"], "output_activation": activation}}))
@@ -211,6 +213,7 @@ def test_outputs_far_beyond_all_that_was_given() -> None:
     assert finding.remedies[0].code == 'recurrent_initializer="orthogonal"'
     assert reaching(failed, 1e9, gain=1.0).layer is None
     assert reaching(failed, 390.0).verdict is Verdict.UNASSESSED
+    assert reaching(failed, 1e9, step=63).verdict is Verdict.UNASSESSED
     assert reaching(learned, 1e9).verdict is Verdict.UNASSESSED
     assert reaching(failed, 1e9, activation="softmax").verdict is Verdict.UNASSESSED
     # Millions are asked for, or given.

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from thalweg import Record, Verdict
+from thalweg import Record, Series, Verdict
 
 from .runs import ask, having, healthy, series
 
@@ -124,3 +124,21 @@ def test_data_that_were_finite_are_not_the_first_suspect(known: dict, first: str
     assert finding.remedies[0].action.startswith(first)
     assert finding.remedies[-1].action.startswith(last)
     assert ("Inputs and targets were finite" in finding.message) == (first == "Look for a logarithm")
+
+
+def told(*logs: Series) -> Record:
+    """A run whose training step told its losses by names of its own."""
+    return Record.of(logs, {"optimizer": {"applied": False}}, [])
+
+
+def test_losses_of_other_names_where_there_is_none_of_that_name() -> None:
+    ends = [100, 200, 300]
+    judge, maker = (series(f"epoch_{name}_loss", [0.7, 0.6, 0.6], ends, "loss") for name in "dg")
+    assert ask("N001", told(judge, maker)).message == "All 6 losses of 2 logs were finite."
+    broken = series("epoch_g_loss", [0.7, np.nan, np.nan], ends, "loss")
+    finding = ask("N001", told(judge, broken))
+    assert (finding.verdict, finding.step, finding.series) == (Verdict.CONCERN, 200, ("epoch_g_loss",))
+    assert finding.message.startswith("The epoch `g_loss` became NaN at step 200.")
+    # Beside the loss another may be undefined by right.
+    assert ask("N001", having(healthy(), broken)).verdict is Verdict.SATISFACTORY
+    assert ask("N001", told(series("epoch_accuracy", [0.5, np.nan, 0.7], ends))).verdict is Verdict.UNASSESSED

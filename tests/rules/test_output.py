@@ -415,6 +415,20 @@ def test_a_first_loss_that_was() -> None:
     assert check(InitialLoss(), healthy(loss=stuck(level=30.0), info=noise)).verdict is Verdict.UNASSESSED
 
 
+def test_a_loss_that_was_first_looked_at_after_some_steps_is_not_the_first() -> None:
+    stays = stuck(level=30.0)
+    assert check(InitialLoss(), healthy(loss=stays, info=began(31.0, step=63))).verdict is Verdict.UNASSESSED
+    assert check(InitialLoss(), healthy(loss=stays, info=began(31.0, step=0))).verdict is Verdict.CONCERN
+
+
+def test_the_first_batch_alone_may_have_averages_that_saw_none_and_targets_that_are_alike() -> None:
+    stays = stuck(level=30.0)
+    averages = began(31.0, training_loss=2.4)
+    assert check(InitialLoss(), healthy(loss=stays, info=averages)).verdict is Verdict.SATISFACTORY
+    alike = {**began(31.0), "constant_prediction_loss": 30.0}
+    assert check(InitialLoss(), healthy(loss=stays, info=alike)).verdict is Verdict.SATISFACTORY
+
+
 @pytest.mark.parametrize(
     ("loss", "units", "first", "constant", "verdict"),
     [

@@ -232,8 +232,9 @@ def test_noise_above_the_signal() -> None:
         noisy(loss=stuck(), info={"data": {"signal": {"p": 0.5}}}),
         noisy(loss=stuck(), info={"layers": [{"name": "much", "class": "GaussianNoise"}]}),
         noisy(loss=stuck(), info={"layers": [{"name": "much", "class": "GaussianDropout", "stddev": 5.0}]}),
+        having(noisy(loss=stuck()), series("probe_training_loss", [5.0, 5.0], [100, 2000])),
     ],
-    ids=["learned", "little", "no signal", "unknown", "another"],
+    ids=["learned", "little", "no signal", "unknown", "another", "first looked at after some steps"],
 )
 def test_noise_that_is_not_to_blame(record: Record) -> None:
     assert check(Dropout(), record).verdict is not Verdict.CONCERN

@@ -84,3 +84,9 @@ def test_an_optimizer_of_other_weights() -> None:
 )
 def test_optimizers_in_order(info: dict[str, Any], verdict: Verdict) -> None:
     assert ask("W002", before(info)).verdict is verdict
+
+
+def test_an_optimizer_that_no_step_applied() -> None:
+    info = {**held(), "optimizer": {"applied": False}}
+    finding = ask("W002", learned(info))
+    assert finding.verdict is Verdict.UNASSESSED and "no step of the training" in finding.message

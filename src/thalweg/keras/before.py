@@ -32,6 +32,8 @@ class Before:
         self.measured: list[Measurement] = []
         self.probe: ProbeBatch | None = None
         self.failed: list[str] = []
+        self.asked = False
+        """Whether the contract was looked at, with or without success."""
 
     def look_at_fit(self, model: keras.Model, given: FitArguments, fit: Mapping[str, Any]) -> None:
         """The arguments of `fit`, what it was compiled with, and the callbacks beside us."""
@@ -89,12 +91,29 @@ class Before:
             self.look_at_contract(model, state)
             self.measured = self._tried("outputs", lambda: probe.measure(model, *(state or ()))) or []
 
-    def look_at_contract(self, model: keras.Model, state: tuple[Any, Any] | None = None) -> None:
-        """What the loss makes of the outputs and targets of the probe batch."""
-        probe, (trainable, fixed) = self.probe, state or (None, None)
+    def look_at_contract(
+        self, model: keras.Model, state: tuple[Any, Any] | None = None, step: int = 0
+    ) -> None:
+        """What the loss makes of the outputs and targets of the probe batch, after so many steps."""
+        probe = self.probe
         if probe is not None:
-            batch = (probe.inputs, probe.targets, probe.weights)
-            self._add("contract", lambda: contract_facts(model, batch, trainable, fixed, probe))
+            self.asked = True
+            self._add("contract", lambda: _contract(model, probe, state, step))
+
+    def look_at_batch(self, model: keras.Model, batch: Batch, state: tuple[Any, Any] | None = None) -> None:
+        """The same of the first batch at the first weights, where the probe batch will be full after it only."""
+        probe, self.asked = ProbeBatch(batch), True
+
+        def facts() -> dict[str, Any]:
+            # The series begin with the probe batch: a value of other examples is none of them.
+            losses = {name: value for name, _, value in probe.measure(model, *(state or ()))}
+            training = losses.get("probe_training_loss")
+            return {
+                **_contract(model, probe, state, 0),
+                **({} if training is None else {"training_loss": training}),
+            }
+
+        self._add("contract", facts)
 
     def _add(self, key: str, part: Callable[[], Any]) -> None:
         found = self._tried(key, part)
@@ -113,3 +132,12 @@ class Before:
                 raise
             self.failed.append(f"{key} ({type(error).__name__}: {error})")
             return None
+
+
+def _contract(
+    model: keras.Model, probe: ProbeBatch, state: tuple[Any, Any] | None, step: int
+) -> dict[str, Any]:
+    found = contract_facts(
+        model, (probe.inputs, probe.targets, probe.weights), *(state or (None, None)), probe
+    )
+    return {**found, "step": step} if found else {}

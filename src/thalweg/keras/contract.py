@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from thalweg.keras.feed import Batch
 from thalweg.keras.probe_batch import ProbeBatch
-from thalweg.keras.stateless import Stateless, Values, as_numpy, unseen
+from thalweg.keras.stateless import Stateless, Values, answers, as_numpy, unseen
 from thalweg.stats.targets import TargetKind, constant_prediction_loss, target_kind
 
 _PAIRS = 4
@@ -50,7 +50,7 @@ def contract_facts(
     `probe`, where there is one for the same batch, saves compiling its functions again. What cannot be
     measured is left out; nothing of the model changes.
     """
-    if not model.built:
+    if not answers(model):
         return {}
     probe = probe or ProbeBatch(batch)
     called = probe.called(model)

@@ -48,6 +48,8 @@ _SHARE = 0.25
 """Share of the budget for the live rules, and as much for the probe batch, the costly probes the rest."""
 _EPOCHS_COMPARED = 3
 """Epochs whose first batches are compared: a shuffled one comes back by chance once in as many as there are."""
+_ENOUGH = 32
+"""Examples that the first batch must have to tell how the loss began."""
 _for_looks = Allowance(0.2, free=8)
 """The looks before the first step, of all fits of this process with a budget: a script may fit again and again.
 
@@ -233,9 +235,13 @@ class LiveRun:
         self._tape.measuring = self._tape.costly and self._pacer.measures(self._calls)
         if self._calls == 0 and not self._noted_data and self._model.built:
             batch = self._feed.examples(EXAMPLES)
-            if batch is not None and len(tree.flatten(batch[0])[0]) == EXAMPLES:
+            examples = 0 if batch is None else len(tree.flatten(batch[0])[0])
+            if examples == EXAMPLES:
                 self._before.hold(batch)  # else it is not full yet, and another would not be the same
                 self._first_look(state)
+            elif examples >= _ENOUGH:
+                self._for_probe.timed(lambda: self._before.look_at_batch(self._model, batch, state))
+                self._keeper.note(self._before.facts)
         if not self._feed.open and not self._noted_data:
             self._note_stream()
         return handed
@@ -370,8 +376,8 @@ class LiveRun:
     def _measure_probe(self, model: keras.Model, epoch: int | None, final: bool) -> None:
         probe = self._before.probe
         looked = "data" in self._before.facts
-        if probe is not None and looked and "contract" not in self._before.facts:  # it was not built before
-            self._before.look_at_contract(model)
+        if probe is not None and looked and not self._before.asked:  # it was not built before
+            self._before.look_at_contract(model, step=self._step)
             self._keeper.note(self._before.facts)
             self._check_before()
         if probe is None or self._probed_at == self._step or self._step == 0:
@@ -382,7 +388,12 @@ class LiveRun:
         self._append_measurements(self._step, self._for_probe.timed(lambda: probe.measure(model)))
 
     def _look_at_rest(self, model: keras.Model) -> None:
-        tensors = self._keeper.info.get("tensors", ())
+        tensors, known = self._keeper.info.get("tensors", ()), self._keeper.info.get("optimizer")
+        if self._layout is not None and not self._layout.has_update and known is not None:
+            inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+            if int(ops.convert_to_numpy(inner._iterations)) == known.get("steps_before"):
+                # What it was set to says nothing of a training whose steps were made without it.
+                self._keeper.note({"optimizer": {"applied": False}})
         if self._layout is not None and len(self._layout.tensors) < len(tensors):
             self._keeper.note({"tensors": with_still(model, tensors, self._layout.tensors)})
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from thalweg.keras.feed import Batch, mapped
 from thalweg.keras.names import unique_names
-from thalweg.keras.stateless import Stateless, Values, as_numpy, unseen
+from thalweg.keras.stateless import Stateless, Values, answers, as_numpy, unseen
 from thalweg.stats.rank import effective_rank
 from thalweg.stats.targets import TargetKind, target_kind
 
@@ -85,7 +85,7 @@ class ProbeBatch:
         without side effects: no variable of it, no random seed and no running average moves. Returns name,
         unit and value of each quantity; those that the model or its targets do not have are left out.
         """
-        if not model.built:  # a frame around other models, with a training step of its own
+        if not answers(model):
             return []
         called = self.called(model)
         values = called.values(trainable, fixed)

@@ -22,6 +22,11 @@ Values = tuple[list[Any], list[Any]]
 """Of the trainable and of the other variables of a model."""
 
 
+def answers(model: keras.Model) -> bool:
+    """Whether the model makes outputs of inputs: no frame around others, with a training step but no `call`."""
+    return bool(model.built) and type(model).call is not keras.Model.call
+
+
 class Stateless:
     """A model that is called at given values of its variables.
 

@@ -9,7 +9,7 @@ from thalweg.record import Record, Series
 from thalweg.rule import Rule
 from thalweg.rules.head import last
 from thalweg.rules.objective import fact, number, objective, rows, unit
-from thalweg.rules.steps import Steps, rate, setting, steps
+from thalweg.rules.steps import UNUSED, Steps, rate, setting, steps, unused
 from thalweg.stats import finite, p_falls, spread
 
 
@@ -120,6 +120,8 @@ class Ascent(Rule):
             )
         series = objective(record)
         if series is None:
+            if unused(record):
+                return self.unassessed(UNUSED)
             if np.isnan(used):
                 return self.unassessed("Not assessed: neither a learning rate nor a loss is known.")
             return self.finding(

@@ -62,8 +62,9 @@ class Dropout(Rule):
 
     ## Known limits
 
-    Several modest rates in a row are not added up. A network that dropout merely slows is not named. Augmentation
-    in the pipeline is not seen, nor are flips and other layers whose two losses are alike.
+    Several modest rates in a row are not added up. Noise is not judged where the probe batch was full only after some
+    steps. A network that dropout merely slows is not named. Augmentation in the pipeline is not seen, nor are flips
+    and other layers whose two losses are alike.
 
     ## What to do
 
@@ -160,6 +161,8 @@ class Dropout(Rule):
         training, inference = (record.series.get(name) for name in _LOSSES)
         if not noise or training is None or inference is None or not (len(training) and len(inference)):
             return None
+        if training.steps[0] > 0 or inference.steps[0] > 0:
+            return None  # what the noise cost at first is not known
         layer = max(noise, key=lambda name: noise[name])
         began, quiet = float(training.values[0]), float(inference.values[0])
         words = (

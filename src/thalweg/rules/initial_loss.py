@@ -9,7 +9,7 @@ from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.head import BINARY, CATEGORICAL, REGRESSION, Head, head
-from thalweg.rules.objective import number, objective
+from thalweg.rules.objective import late, number, objective
 from thalweg.rules.shortfall import Shortfall, learnable, shortfall
 
 _SCALE = Remedy(
@@ -48,8 +48,9 @@ class InitialLoss(Rule):
     ## How it is decided
 
     The loss of the probe batch's predictions before the first step, without penalty, in inference or in
-    training mode, whichever is less, against the constant prediction's on the same targets. A concern needs
-    both of these:
+    training mode, whichever is less, against the constant prediction's on the same targets, or on all that were
+    looked at where that is more. Where the data pass in batches smaller than the probe batch it is that of the
+    first batch, of 32 examples at least. A concern needs both of these:
 
     - it is more than `times` that of the constant prediction, for a squared error more than the square of that:
       outputs whose distance from the targets is `times` the usual. A cross-entropy is held against that of an
@@ -93,8 +94,11 @@ class InitialLoss(Rule):
         if trained is not None and len(trained) and trained.steps[0] == 0:
             # Moving averages that have not seen a batch yet are no fault of the first weights.
             first = float(np.fmin(first, trained.values[0]))
+        first = float(np.fmin(first, number(record, "contract", "training_loss")))
+        # A first batch of a few examples may have targets that are more alike than all of them.
         constant = number(record, "contract", "constant_prediction_loss")
-        if np.isnan(first) or np.isnan(constant) or constant <= 0.0:
+        constant = float(np.fmax(constant, number(record, "constant_prediction_loss")))
+        if late(record) or np.isnan(first) or np.isnan(constant) or constant <= 0.0:
             return self.unassessed(
                 "Not assessed: the first loss, or a constant prediction's, was not measured."
             )

@@ -11,7 +11,7 @@ from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.graph import NORMALISING, figures, initial
 from thalweg.rules.head import head
-from thalweg.rules.objective import progress, rows
+from thalweg.rules.objective import late, progress, rows
 from thalweg.rules.samples import value
 from thalweg.rules.shortfall import left_over, shortfall
 
@@ -177,7 +177,7 @@ class InitialScale(Rule):
     def _far(self, record: Record) -> Finding | None:
         """Outputs that went much farther than anything that the network was given."""
         end = head(record)
-        if end is None or end.activation != "linear" or not end.contract:
+        if end is None or end.activation != "linear" or not end.contract or late(record):
             return None
         reach = max(abs(end.measured("output_minimum")), abs(end.measured("output_maximum")))
         given = [

@@ -16,6 +16,15 @@ from thalweg.words import noun
 _SOURCES = ("loss", "gradient", "parameter", "epoch", "validation")
 """In the order in which one step computes them: the earlier one is the origin of the later."""
 
+_LOOKED_AT = (
+    "loss",
+    "epoch_loss",
+    "gradient_norm",
+    "nonfinite_gradients",
+    "parameter_norm",
+    "validation_loss",
+)
+
 GROWN = 10.0
 """Growth since the first step beyond which the learning rate is the first suspect."""
 
@@ -68,6 +77,9 @@ class NonFinite(Rule):
 
     The earliest step at which a series holds a NaN or infinity; within a step, in the order in which it is
     computed: loss, gradient, parameter. Non-finite inputs found in the sampled data stand before all of them.
+    Where a training step of one's own logs no `loss`, the epochs' logs whose name ends in `loss` (`d_loss`) are
+    looked at instead.
+
     A gradient norm that is infinite while `nonfinite_gradients` is zero is no case of this: the entries were
     finite and their norm passed 1.8e19, whose square overflows float32 (see G003).
 
@@ -103,9 +115,6 @@ class NonFinite(Rule):
     code = "N001"
     title = "Non-finite values"
     family = Family.OUTCOME
-    needs = (
-        ("loss", "epoch_loss", "gradient_norm", "nonfinite_gradients", "parameter_norm", "validation_loss"),
-    )
     live = True
 
     skips: int = 20
@@ -113,10 +122,18 @@ class NonFinite(Rule):
 
     def assess(self, record: Record) -> Finding:
         """The earliest non-finite value, or how many were looked at."""
+        logs = _logs(record)
+        if not logs and not any(len(s) for s in record.series.values() if s.quantity in _LOOKED_AT):
+            wanted = " or ".join(f"`{name}`" for name in _LOOKED_AT)
+            return self.unassessed(f"Not assessed: the record holds no {wanted}.")
         gradient_steps, skipped = self._gradients(record)
         born: dict[str, tuple[int, tuple[str, ...]]] = {}
         for source, name in (("loss", "loss"), ("epoch", "epoch_loss"), ("validation", "validation_loss")):
             if (series := record.series.get(name)) is not None and len(bad := _nonfinite(series)):
+                born[source] = (int(bad[0]), (name,))
+        for name in logs:
+            source = name.partition("_")[0]
+            if len(bad := _nonfinite(record.series[name])) and bad[0] < born.get(source, (np.inf,))[0]:
                 born[source] = (int(bad[0]), (name,))
         if len(gradient_steps):
             step = int(gradient_steps[0])
@@ -127,7 +144,7 @@ class NonFinite(Rule):
             step = min(int(_nonfinite(s)[0]) for s in norms)
             born["parameter"] = (step, (*_at(record, "parameter_norm", step), "parameter_norm"))
         if not born:
-            return self._satisfactory(record, skipped)
+            return self._satisfactory(record, skipped, logs)
         source = min(born, key=lambda s: (born[s][0], _SOURCES.index(s)))
         step, names = born[source]
         return self._concern(record, source, step, tuple(n for n in names if n in record.series))
@@ -148,8 +165,13 @@ class NonFinite(Rule):
         kept = [s for s in streaks if len(s) > self.skips]
         return (np.concatenate(kept) if kept else steps[:0]), len(steps) - sum(map(len, kept))
 
-    def _satisfactory(self, record: Record, skipped: int) -> Finding:
-        evidence, parts = {}, []
+    def _satisfactory(self, record: Record, skipped: int, logs: list[str]) -> Finding:
+        evidence: dict[str, Evidence] = {}
+        parts: list[str] = []
+        if logs:
+            evidence["logged"] = Evidence(sum(len(record.series[name]) for name in logs))
+            evidence["logs"] = Evidence(len(logs), "logs")
+            parts.append(f"{{logged}} losses of {{logs}} {noun(len(logs), 'log')}")
         for key, names in (
             ("losses", ("loss", "epoch_loss")),
             ("gradients", ("nonfinite_gradients", "gradient_norm")),
@@ -186,7 +208,9 @@ class NonFinite(Rule):
             value = float(series.values[np.searchsorted(series.steps, step)])
             usual = before.location if before.count else None
             evidence["value"] = Evidence(value, "loss", usual=usual)
-            template = f"The {_NOUNS[source]} became {{value}} at {word} {{step}}."
+            log = names[0].partition("_")[2]
+            named = f"{_NOUNS[source][:-5]} `{log}`" if log not in ("", "loss") else _NOUNS[source]
+            template = f"The {named} became {{value}} at {word} {{step}}."
             if usual is not None and (grown is None or source == "validation"):
                 template += " Before, it was typically {value__usual}."
         else:
@@ -234,6 +258,17 @@ class NonFinite(Rule):
         return self.finding(
             Verdict.CONCERN, template, evidence, series=names, step=step, layer=layer, remedies=remedies
         )
+
+
+def _logs(record: Record) -> list[str]:
+    """The logs of a training step that tells its losses by other names; none where there is a loss."""
+    if any(len(record.series.get(name, ())) for name in ("loss", "epoch_loss")):
+        return []  # another beside it may be undefined in some epochs by right
+    return [
+        name
+        for name, series in record.series.items()
+        if name.startswith(("epoch_", "validation_")) and name.endswith("_loss") and len(series)
+    ]
 
 
 def _growth(record: Record, step: int) -> tuple[str, Evidence] | None:

@@ -52,6 +52,11 @@ def number(record: Record, *path: str) -> float:
     return float(value) if np.isfinite(float(value)) else np.nan
 
 
+def late(record: Record) -> bool:
+    """Whether the outputs and their loss were looked at only after some steps, and not at the first weights."""
+    return number(record, "contract", "step") > 0.0
+
+
 def unit(record: Record) -> str:
     """What a step is called in a sentence: `epoch` in a log without optimizer steps."""
     return "epoch" if fact(record, "step_unit") == "epoch" else "step"

@@ -8,7 +8,7 @@ from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.callbacks import UNKNOWN, argument, callbacks, known, monitored
-from thalweg.rules.objective import number
+from thalweg.rules.objective import late, number
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Overwritten(Rule):
         steps = number(record, "optimizer", "steps_before")
         loss = number(record, "contract", "recomputed_loss")
         constant = number(record, "contract", "constant_prediction_loss")
-        trained = constant > 0.0 and loss < self.trained * constant
+        trained = not late(record) and constant > 0.0 and loss < self.trained * constant
         backup = any(row.get("exists") is True for row in callbacks(record, "BackupAndRestore"))
         unseen = [row for row in asked if row["exists"] is True and np.isnan(argument(row, "best"))]
         if not unseen or not (first > 0.0 or steps > 0.0 or backup or trained):

@@ -62,6 +62,14 @@ def steps(record: Record) -> Steps:
     )
 
 
+UNUSED = "Not assessed: no step of the training was made by the optimizer that the model was compiled with."
+
+
+def unused(record: Record) -> bool:
+    """Whether the training made its steps without the optimizer that the model was compiled with."""
+    return fact(record, "optimizer", "applied") is False
+
+
 def optimizer(record: Record) -> Mapping[str, Any]:
     """The configuration of the optimizer that makes the step, inside its loss scale; empty where unknown."""
     found = fact(record, "optimizer")

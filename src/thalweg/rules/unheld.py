@@ -7,6 +7,7 @@ from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.layers import layer_of
 from thalweg.rules.objective import fact, rows
+from thalweg.rules.steps import UNUSED, unused
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class UnheldTensors(Rule):
     ## Known limits
 
     An optimizer that is not built yet will be built with what is trainable then, and is not assessed. What a
-    callback unfreezes during the training is not seen here; P002 says what never moved.
+    callback unfreezes during the training is not seen here; P002 says what never moved. Nor is an optimizer
+    assessed that no step of the training applied, such as the one that a GAN is compiled with beside its two.
 
     ## What to do
 
@@ -57,6 +59,8 @@ class UnheldTensors(Rule):
 
     def assess(self, record: Record) -> Finding:
         """The trainable tensors against those of the optimizer."""
+        if unused(record):
+            return self.unassessed(UNUSED)
         listed = fact(record, "optimizer", "unheld")
         tensors = [str(row.get("name")) for row in rows(record, "tensors")]
         if not isinstance(listed, list | tuple) or not tensors:
