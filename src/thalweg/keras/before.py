@@ -137,7 +137,6 @@ class Before:
 def _contract(
     model: keras.Model, probe: ProbeBatch, state: tuple[Any, Any] | None, step: int
 ) -> dict[str, Any]:
-    found = contract_facts(
-        model, (probe.inputs, probe.targets, probe.weights), *(state or (None, None)), probe
-    )
+    trainable, fixed = state or (None, None)
+    found = contract_facts(model, (probe.inputs, probe.targets, probe.weights), trainable, fixed, probe)
     return {**found, "step": step} if found else {}

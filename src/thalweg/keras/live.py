@@ -234,17 +234,22 @@ class LiveRun:
         handed = self._feed.through(data)
         self._tape.measuring = self._tape.costly and self._pacer.measures(self._calls)
         if self._calls == 0 and not self._noted_data and self._model.built:
-            batch = self._feed.examples(EXAMPLES)
-            examples = 0 if batch is None else len(tree.flatten(batch[0])[0])
-            if examples == EXAMPLES:
-                self._before.hold(batch)  # else it is not full yet, and another would not be the same
-                self._first_look(state)
-            elif examples >= _ENOUGH:
-                self._for_probe.timed(lambda: self._before.look_at_batch(self._model, batch, state))
-                self._keeper.note(self._before.facts)
+            self._look_at_first(self._feed.examples(EXAMPLES), state)
         if not self._feed.open and not self._noted_data:
             self._note_stream()
         return handed
+
+    def _look_at_first(self, batch: Batch | None, state: tuple[Any, Any] | None) -> None:
+        """The first batch of a pipeline, before the step that it is for."""
+        examples = 0 if batch is None else len(tree.flatten(batch[0])[0])
+        if batch is None or examples < _ENOUGH:
+            return
+        if examples == EXAMPLES:
+            self._before.hold(batch)  # else it is not full yet, and another would not be the same
+            self._first_look(state)
+        else:
+            self._for_probe.timed(lambda: self._before.look_at_batch(self._model, batch, state))
+            self._keeper.note(self._before.facts)
 
     def _first_look(self, state: tuple[Any, Any] | None) -> None:
         self._for_probe.timed(lambda: self._before.look_at_outputs(self._model, state))

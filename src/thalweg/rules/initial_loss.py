@@ -95,13 +95,13 @@ class InitialLoss(Rule):
             # Moving averages that have not seen a batch yet are no fault of the first weights.
             first = float(np.fmin(first, trained.values[0]))
         first = float(np.fmin(first, number(record, "contract", "training_loss")))
-        # A first batch of a few examples may have targets that are more alike than all of them.
         constant = number(record, "contract", "constant_prediction_loss")
-        constant = float(np.fmax(constant, number(record, "constant_prediction_loss")))
         if late(record) or np.isnan(first) or np.isnan(constant) or constant <= 0.0:
             return self.unassessed(
                 "Not assessed: the first loss, or a constant prediction's, was not measured."
             )
+        # A first batch of a few examples may have targets that are more alike than all of them.
+        constant = float(np.fmax(constant, number(record, "constant_prediction_loss")))
         end = head(record)
         squared = end is not None and end.loss == "mean_squared_error"
         line = max(constant, _guess(end)) * self.times ** (2 if squared else 1)
