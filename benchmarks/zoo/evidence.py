@@ -153,7 +153,7 @@ def wilson(hits: int, of: int) -> str:
     p, z = hits / of, 1.96
     middle = (p + z * z / (2 * of)) / (1 + z * z / of)
     half = z / (1 + z * z / of) * math.sqrt(p * (1 - p) / of + z * z / (4 * of * of))
-    low, high = 100 * max(middle - half, 0), 100 * min(middle + half, 1)
+    low, high = 100 * max(0.0, round(middle - half, 9)), 100 * min(middle + half, 1)
     return f"{hits} of {of}, {100 * p:.3g} % ({low:.2g} to {high:.3g})"
 
 

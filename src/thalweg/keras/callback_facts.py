@@ -72,11 +72,11 @@ def metric_directions(model: keras.Model) -> list[dict[str, str]] | None:
     The class of one that is compiled as "accuracy" is a guess before Keras has seen the targets. None where the
     metrics cannot be told (see `metrics_expected`).
     """
-    if _logs_its_own(model) or len(keras.tree.flatten(model.outputs)) > 1:
-        return None
     try:
+        if _logs_its_own(model) or len(keras.tree.flatten(model.outputs)) > 1:
+            return None
         compiled = [each for metric in _metrics(model) for each in getattr(metric, "metrics", ())]
-    except Exception:  # a metric that cannot be built yet, or Keras has changed how it does this
+    except Exception:  # a model or a metric that is not built yet, or Keras has changed how it does this
         return None
     names = [metric.name for metric in compiled]
     return [
