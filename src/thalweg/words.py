@@ -26,8 +26,9 @@ def figure(value: float | int | str) -> str:
 
 
 def percent(fraction: float) -> str:
-    """A fraction as a percentage of three significant digits: `0.3 %`."""
-    return f"{figure(100.0 * float(fraction))} %"
+    """A fraction as a percentage of three significant digits: `0.3 %`; from a thousand on whole: `-1,130 %`."""
+    value = 100.0 * float(fraction)
+    return f"{value:,.0f} %" if 1e3 <= abs(value) < 1e6 else f"{figure(value)} %"
 
 
 def share(part: int, whole: int) -> str:

@@ -85,10 +85,9 @@ class FarBelowLinear(Rule):
         if name == "probe_accuracy":
             examples = float(np.fmax(number(record, "watch", "probe_examples"), 1.0))
             line -= 3.0 * float(np.sqrt(line * (1.0 - line) / examples))
-        unit = "fraction" if name == "probe_accuracy" else "1"
         evidence = {
-            "reached": Evidence(reached, unit, usual=linear, threshold=line),
-            "constant": Evidence(constant, unit),
+            "reached": Evidence(reached, "fraction", usual=linear, threshold=line),
+            "constant": Evidence(constant, "fraction"),
         }
         message = f"The {words} on the probe batch ended at {{reached}}, where a linear model has {{reached__usual}}"
         if not reached < line:
