@@ -27,7 +27,7 @@ class _Disturbance:
 
 @dataclass(frozen=True)
 class Dropout(Rule):
-    """Dropout or noise too strong.
+    """Dropout, noise or augmentation too strong.
 
     ## What it asks
 
@@ -76,7 +76,7 @@ class Dropout(Rule):
     """
 
     code = "R002"
-    title = "Dropout or noise too strong"
+    title = "Dropout, noise or augmentation too strong"
     family = Family.REGULARISATION
     needs = (("loss", "epoch_loss"),)
 

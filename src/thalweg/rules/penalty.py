@@ -39,7 +39,7 @@ _Found = tuple[str, dict[str, Evidence], tuple[str, ...], Remedy]
 
 @dataclass(frozen=True)
 class Penalty(Rule):
-    """The penalty on the weights dominates.
+    """A penalty dominates.
 
     ## What it asks
 
@@ -95,7 +95,7 @@ class Penalty(Rule):
     """
 
     code = "R001"
-    title = "Penalty on the weights dominates"
+    title = "A penalty dominates"
     family = Family.REGULARISATION
     needs = (("loss", "epoch_loss"), ("penalty", "parameter_norm"))
 
