@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from thalweg.keras.feed import Batch
 from thalweg.stats.columns import columns
 from thalweg.stats.conditioning import scales
+from thalweg.stats.lone import lone
 from thalweg.stats.nonfinite import nonfinite_examples
 from thalweg.stats.ordering import Ordering, class_ordering, value_ordering
 from thalweg.stats.overlap import finest, near, occurrences, repeated
@@ -167,6 +169,9 @@ def _target_facts(array: NDArray[Any], output_width: int | None) -> dict[str, An
     elif kind is TargetKind.ONE_HOT:
         counts = array.reshape(-1, array.shape[-1]).sum(axis=0)
         facts |= {"classes": int(array.shape[-1]), "class_counts": [int(count) for count in counts]}
+    elif kind is TargetKind.CONTINUOUS and array.size == len(array):
+        apart = lone(array.astype(np.float64).ravel())
+        facts |= {"lone": asdict(apart)} if apart is not None else {}
     return facts
 
 

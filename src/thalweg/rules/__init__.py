@@ -31,6 +31,7 @@ from thalweg.rules.leakage import Leakage
 from thalweg.rules.logits import Logits
 from thalweg.rules.lost_counters import LostCounters
 from thalweg.rules.mismatch import Mismatch
+from thalweg.rules.missing_code import MissingCode
 from thalweg.rules.modes import Modes
 from thalweg.rules.noise import GradientNoise
 from thalweg.rules.noisy_labels import NoisyLabels
@@ -76,6 +77,7 @@ RULES: tuple[Rule, ...] = (
     NoisyLabels(),
     Imbalance(),
     SortedBatches(),
+    MissingCode(),
     OutputRange(),
     Labels(),
     Logits(),
