@@ -56,9 +56,11 @@ def test_cross_validation_ends_with_a_table_of_its_runs(tmp_path, scripts):
     found = thalweg(tmp_path, "run", "--report", "page.html", scripts / "folds.py")
     assert found.code == 1, found.err
     assert found.out == "".join(f"fold {number} done\n" for number in range(5))
-    heading, *rows, page = found.err.strip().splitlines()
+    heading, *rows, blank, first, change, concern, more, page = found.err.strip().splitlines()
     assert heading.split() == ["RUN", "STEPS", "EPOCHS", "LAST", "LOSS", "FINISHED", "ANSWER"]
-    assert len(rows) == 5
+    assert len(rows) == 5 and not blank
+    assert first == "runs/folds-1, and 4 more like it" and change.startswith("  Change first: Train for half")
+    assert concern.startswith("  concern[L004] ") and more == "  More: thalweg diagnose runs/folds-1"
     for number, row in enumerate(rows, start=1):
         name, steps, epochs, loss, finished, answer = row.split(maxsplit=5)
         assert (name, steps, epochs, finished) == (f"runs/folds-{number}", "128", "8", "completed")

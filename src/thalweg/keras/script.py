@@ -236,10 +236,12 @@ class _Session:
             self._console.print()
             rows = [RunRow.of(summary(journal_path(k.folder)), k.diagnosis.answer) for k in self._kept]
             self._console.print(RunsTable(rows))
+            alike: dict[tuple[str, ...], list[_Kept]] = {}
             for kept in self._kept:
-                if kept.diagnosis.concerns:
-                    self._console.print()
-                    self._console.print(ConcernsView(kept.diagnosis, str(kept.folder)))
+                alike.setdefault(tuple(finding.code for finding in kept.diagnosis.causes), []).append(kept)
+            for first, *others in (runs for codes, runs in alike.items() if codes):
+                self._console.print()
+                self._console.print(ConcernsView(first.diagnosis, str(first.folder), len(others)))
         elif self._kept and not self._speaks:
             self._show(self._kept[0], read(self._kept[0].folder))
         if page and self._kept:

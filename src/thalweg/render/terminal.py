@@ -179,14 +179,16 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class ConcernsView:
-    """What to change first in one run of several, and its concerns in a line each."""
+    """What to change first in one run of several, and its concerns in a line each; so many more have the same."""
 
     diagnosis: Diagnosis
     run: str
+    alike: int = 0
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         page = _Page(console, options)
-        yield from page.lines(Text(plain(self.run), style="bold"))
+        name = Text(plain(self.run), style="bold")
+        yield from page.lines(name.append(f", and {self.alike:,} more like it") if self.alike else name)
         if (first := self.diagnosis.first) is not None:
             yield from page.lines(_remedy(first, "Change first: "), indent=2)
         for finding in self.diagnosis.causes:
