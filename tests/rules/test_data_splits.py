@@ -138,6 +138,11 @@ class TestLeakage:
         """Oversampled before the split: everything has a twin, and none by accident."""
         assert verdict(self.rule, self.at(0.9, whole=0.95, finest=0.98)) is CONCERN
 
+    def test_copies_on_one_side_are_dropped_before_a_new_split(self):
+        for within, first in ((0.95, "Drop repeated examples"), (0.0, "Split without overlap")):
+            finding = ask(self.rule, self.at(0.9, whole=within, finest=0.98))
+            assert finding.remedies[0].action.startswith(first)
+
     def test_copies_of_examples_that_nearly_agree_with_none(self):
         """Whole numbers in every column, and images: no two rows are alike by accident."""
         assert verdict(self.rule, self.at(0.9, whole=0.95, near=0.0)) is CONCERN

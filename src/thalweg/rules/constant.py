@@ -123,9 +123,8 @@ class NoBetterThanConstant(Rule):
             name, evidence["outputs"] = better
             return self.finding(
                 Verdict.SATISFACTORY,
-                f"The {name} on the probe batch was {{outputs}}, after {{outputs__threshold}} without "
-                f"looking at the input; the recorded loss, "
-                "{loss}, holds more than the prediction's error.",
+                f"The loss ended at {{loss}}, where a constant prediction has {{loss__usual}}; but the {name} on the "
+                "probe batch was {outputs}, after {outputs__threshold} without looking at the input.",
                 evidence,
             )
         series = tuple(

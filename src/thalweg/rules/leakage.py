@@ -107,17 +107,19 @@ class Leakage(Rule):
             f"{template}.",
             evidence,
             series=shown(record, "validation_loss"),
-            remedies=(
-                Remedy(
-                    "Split without overlap: shuffle once, and let no example stand on both sides.",
-                    "Only examples that were not trained on tell how the network does on new ones.",
-                    code="x_train, x_val, y_train, y_val = sklearn.model_selection.train_test_split(x, y)",
-                ),
-                Remedy(
-                    "Drop repeated examples before the split, and augment or oversample after it.",
-                    "Copies that were made before the split fall on both sides of it.",
-                    Safety.MANUAL,
-                    code="_, first = np.unique(x, axis=0, return_index=True); x, y = x[first], y[first]",
-                ),
-            ),
+            # Where the training examples have twins as well, a clean split would deal them to both sides again.
+            remedies=(_COPIES, _SPLIT) if twins >= self.share else (_SPLIT, _COPIES),
         )
+
+
+_SPLIT = Remedy(
+    "Split without overlap: shuffle once, and let no example stand on both sides.",
+    "Only examples that were not trained on tell how the network does on new ones.",
+    code="x_train, x_val, y_train, y_val = sklearn.model_selection.train_test_split(x, y)",
+)
+_COPIES = Remedy(
+    "Drop repeated examples before the split, and augment or oversample after it.",
+    "Copies that were made before the split fall on both sides of it.",
+    Safety.MANUAL,
+    code="_, first = np.unique(x, axis=0, return_index=True); x, y = x[first], y[first]",
+)
