@@ -557,6 +557,14 @@ def test_gradients_that_add_up() -> None:
         assert ask("P007", record).verdict is Verdict.SATISFACTORY
 
 
+def test_gradients_that_add_up_after_a_long_fall() -> None:
+    """Down over most of the run, and far up at its end: it did not rise all the way."""
+    loss = np.r_[np.linspace(2.5, 1.0, N - 100), np.linspace(1.0, 6.0, 100)]
+    for cosine, verdict in ((0.95, Verdict.CONCERN), (0.5, Verdict.SATISFACTORY)):
+        record = run(loss, ratio=0.01, rate=0.1, cosine=cosine, probe={"probe_loss": [2.4, 6.0]})
+        assert ask("P007", record).verdict is verdict
+
+
 def own_loss(explained: list[float], own: bool = True) -> Record:
     """An R2 that was minimised: it begins at zero, and falls for ever."""
     losses = [{"name": "r2", "own": own}]

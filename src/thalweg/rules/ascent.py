@@ -49,9 +49,9 @@ class Ascent(Rule):
       direction (no update above `ratio` of its parameters among the first 20, mean cosine of successive
       gradients above `cosine` with 99 % confidence), and the loss on the probe batch rose with it. Steps that
       are too long raise the loss by jumping to and fro, and have neither;
-    - the same on steps of any size, where that mean cosine was above `straight` with 99 % confidence: a step past
-      the bottom of a valley turns the gradient round. Gradients that add up over the steps (PyTorch, without
-      `zero_grad`) show so too.
+    - the loss ended as far above its start, by whatever way and on steps of any size, where that mean cosine was
+      above `straight` with 99 % confidence: a step past the bottom of a valley turns the gradient round. Gradients
+      that add up over the steps (PyTorch, without `zero_grad`) show so too.
 
     ## Thresholds
 
@@ -272,11 +272,12 @@ class Ascent(Rule):
         start, end = spread(values[:8]).location, spread(values[-8:]).location
         levels = [spread(part).location for part in np.array_split(values, 16)]
         rises = p_falls(np.negative(levels)) < self.significance
+        straight = went.cosine.quantile(0.01) > self.straight
         evidence = {
             "start": Evidence(start, series.unit),
             "end": Evidence(end, series.unit, usual=start, threshold=start + 0.5 * abs(start)),
         }
-        if not (rises and end > start + 0.5 * abs(start)):
+        if not ((rises or straight) and end > start + 0.5 * abs(start)):
             return self.finding(
                 Verdict.SATISFACTORY,
                 "The loss went from {start} to {end}, and did not rise all the way.",
@@ -291,20 +292,20 @@ class Ascent(Rule):
                 evidence,
             )
         small = went.first < self.ratio
-        least = self.cosine if small else self.straight
+        least = self.cosine if small and rises else self.straight
         evidence["ratio"] = Evidence(went.first, "1", usual=1e-3, threshold=self.ratio)
         evidence["cosine"] = Evidence(went.cosine.value, "cosine", threshold=least)
         own = fact(record, "model", "class") not in ("Sequential", "Functional", None)
+        since = f", from the first {unit(record)} on" if rises else ""
         told = (
-            f"The loss rose from {{start}} to {{end}}, from the first {unit(record)} on, with first updates "
-            f"of at most {{ratio}} of "
-            "their parameters and a mean cosine of successive gradients of {cosine}"
+            f"The loss rose from {{start}} to {{end}}{since}, with first updates of at most {{ratio}} of their "
+            "parameters and a mean cosine of successive gradients of {cosine}"
         )
         if not went.cosine.quantile(0.01) > least or not probe.values[-1] > probe.values[0]:
             return self.finding(Verdict.SATISFACTORY, f"{told}, which is no climb by small steps.", evidence)
         return self.finding(
             Verdict.CONCERN,
-            f"{told}: {'each small step' if small else 'step after step'} went up.",
+            f"{told}: {'each small step' if small and rises else 'steps in one direction'} went up.",
             evidence,
             series=(series.name, "gradient_cosine", "probe_loss"),
             remedies=(
