@@ -123,9 +123,8 @@ class Before:
     def _tried(self, key: str, part: Callable[[], Any]) -> Any:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter(
-                    "ignore"
-                )  # what Keras warns of it says again when the script itself comes to it
+                # What Keras warns of it says again when the script itself comes to it.
+                warnings.simplefilter("ignore")
                 return part()
         except Exception as error:
             if os.environ.get("THALWEG_RAISE"):

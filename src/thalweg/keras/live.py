@@ -25,7 +25,7 @@ from thalweg.keras.blocks import Block, Layout, blocks, series
 from thalweg.keras.callback_facts import callback_ends
 from thalweg.keras.feed import Batch, Feed
 from thalweg.keras.keeper import Keeper, single
-from thalweg.keras.model_facts import model_facts, with_still
+from thalweg.keras.model_facts import model_facts, steps_made, with_still
 from thalweg.keras.names import tensor_names
 from thalweg.keras.notices import Notices
 from thalweg.keras.pacer import Pacer
@@ -395,8 +395,8 @@ class LiveRun:
     def _look_at_rest(self, model: keras.Model) -> None:
         tensors, known = self._keeper.info.get("tensors", ()), self._keeper.info.get("optimizer")
         if self._layout is not None and not self._layout.has_update and known is not None:
-            inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-            if int(ops.convert_to_numpy(inner._iterations)) == known.get("steps_before"):
+            made = steps_made(model.optimizer)
+            if made is not None and made == known.get("steps_before"):
                 # What it was set to says nothing of a training whose steps were made without it.
                 self._keeper.note({"optimizer": {"applied": False}})
         if self._layout is not None and len(self._layout.tensors) < len(tensors):

@@ -98,10 +98,18 @@ def optimizer_facts(model: keras.Model) -> dict[str, Any]:
     elif rate is not None:
         facts["rate_kind"] = "callable" if callable(rate) else "constant"
         facts["rate_reads"] = rate_reads(optimizer)
-    with suppress(Exception):  # an optimizer of one's own that counts otherwise
-        facts["steps_before"] = int(keras.ops.convert_to_numpy(optimizer._iterations))
+    if (made := steps_made(optimizer)) is not None:
+        facts["steps_before"] = made
     unheld = _unheld(model, optimizer)
     return facts if unheld is None else {**facts, "unheld": unheld}
+
+
+def steps_made(optimizer: Any) -> int | None:
+    """How many steps an optimizer has made, inside its loss scale; None of one that counts otherwise."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    with suppress(Exception):
+        return int(keras.ops.convert_to_numpy(inner._iterations))
+    return None
 
 
 def _layer_facts(name: str, layer: keras.Layer, inputs: list[str] | None) -> dict[str, Any]:

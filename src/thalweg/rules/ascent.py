@@ -8,7 +8,7 @@ from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record, Series
 from thalweg.rule import Rule
 from thalweg.rules.head import last
-from thalweg.rules.objective import fact, number, objective, rows, unit
+from thalweg.rules.objective import fact, number, objective, rows, unit, weighted
 from thalweg.rules.steps import UNUSED, Steps, rate, setting, steps, unused
 from thalweg.stats import finite, p_falls, spread
 
@@ -136,8 +136,7 @@ class Ascent(Rule):
     def _opposed(self, record: Record) -> Finding | None:
         """A concern where a loss of the user's own fell, and a metric went the other way, beyond a guess."""
         losses, loss = rows(record, "losses"), record.series.get("epoch_loss")
-        weighted = fact(record, "fit", "class_weight") is True or fact(record, "data", "weighted") is True
-        if [row.get("own") for row in losses] != [True] or weighted or loss is None:
+        if [row.get("own") for row in losses] != [True] or weighted(record) or loss is None:
             return None
         if not loss.values[-1] < loss.values[0]:
             return None

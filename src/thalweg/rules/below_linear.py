@@ -8,7 +8,7 @@ from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.head import class_counts
-from thalweg.rules.objective import fact, number, progress
+from thalweg.rules.objective import number, progress, weighted
 from thalweg.rules.shortfall import falling
 
 
@@ -63,7 +63,7 @@ class FarBelowLinear(Rule):
 
     def assess(self, record: Record) -> Finding:
         """Accuracy where there is one, else explained variance."""
-        if fact(record, "fit", "class_weight") is True or fact(record, "data", "weighted") is True:
+        if weighted(record):
             return self.unassessed(
                 "Not assessed: classes or examples were weighted, and a linear model's are not."
             )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
-from thalweg.rules.objective import epochs, fact, number, objective, rows
+from thalweg.rules.objective import epochs, fact, number, objective, rows, weighted
 from thalweg.rules.samples import class_shares, last, validation_shares, value
 
 _KNOWING = ("auc", "precision", "recall", "f1", "f_1", "fbeta", "balanced", "true_pos", "false_", "true_neg")
@@ -126,7 +126,7 @@ class Imbalance(Rule):
             )
         if not np.any(rarer):
             return self.finding(Verdict.SATISFACTORY, f"{template}.", evidence)
-        if fact(record, "fit", "class_weight") is True or fact(record, "data", "weighted") is True:
+        if weighted(record):
             return self.finding(Verdict.SATISFACTORY, f"{template}, and they were weighted.", evidence)
         chance = 1.0 / np.count_nonzero(shares)
         if not np.isfinite(recall) and last(record, "predicted_classes") <= 1.001:

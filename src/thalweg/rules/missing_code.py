@@ -8,8 +8,8 @@ from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.objective import number, rows
-from thalweg.rules.samples import last, name_of, value
-from thalweg.rules.shortfall import Shortfall, shortfall
+from thalweg.rules.samples import name_of, value
+from thalweg.rules.shortfall import left_over, shortfall
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class MissingCode(Rule):
             "Of {examples} targets `{name}` {count} were {value}, {gap} times the range of all the others away from "
             "them, and {share} of the variance came of it"
         )
-        harm = shortfall(record, kernel=True) or self._untold(record)
+        harm = shortfall(record, kernel=True) or left_over(record, self.told)
         if harm is None:
             return self.finding(
                 Verdict.SATISFACTORY, f"{words}; nothing shows that the run fell short.", evidence
@@ -120,11 +120,3 @@ class MissingCode(Rule):
                 ),
             ),
         )
-
-    def _untold(self, record: Record) -> Shortfall | None:
-        reached = last(record, "probe_explained_variance")
-        if not reached < self.told:
-            return None
-        found = Evidence(reached, "fraction", threshold=self.told)
-        words = "the explained variance on the probe batch ended at {reached}"
-        return Shortfall(words, {"reached": found}, ("probe_explained_variance",))

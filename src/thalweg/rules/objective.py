@@ -52,6 +52,11 @@ def number(record: Record, *path: str) -> float:
     return float(value) if np.isfinite(float(value)) else np.nan
 
 
+def weighted(record: Record) -> bool:
+    """Whether classes or examples were weighted: some are then learned at the price of others."""
+    return fact(record, "fit", "class_weight") is True or fact(record, "data", "weighted") is True
+
+
 def late(record: Record) -> bool:
     """Whether the outputs and their loss were looked at only after some steps, and not at the first weights."""
     return number(record, "contract", "step") > 0.0

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
-from thalweg.record import Record, Series
+from thalweg.record import Record
 from thalweg.rule import Rule
-from thalweg.rules.objective import fact, number, objective, rows
+from thalweg.rules.objective import number, objective, rows, weighted
 from thalweg.rules.samples import last
-from thalweg.rules.shortfall import Shortfall, learnable, left_over, shortfall
-from thalweg.stats import Trend, spread, trend
+from thalweg.rules.shortfall import Shortfall, learnable, left_over, second_half, shortfall
+from thalweg.stats import spread
 
 _TENTH = Remedy(
     "Divide the penalty by 100, and raise it only while the validation loss falls.",
@@ -253,14 +253,13 @@ class Penalty(Rule):
     def _paid(self, record: Record) -> Shortfall | None:
         """An accuracy that fell in training and in validation while the loss, penalty and all, fell on."""
         loss = objective(record)
-        weighted = fact(record, "fit", "class_weight") is True or fact(record, "data", "weighted") is True
-        if loss is None or weighted or not _second_half(loss).p_falling < self.significance:
+        if loss is None or weighted(record) or not second_half(loss).p_falling < self.significance:
             return None
         for name, trained in record.series.items():
             seen = record.series.get(name.replace("epoch_", "validation_", 1))
             if not name.startswith("epoch_") or "accuracy" not in name or seen is None:
                 continue
-            falls = [_second_half(series) for series in (trained, seen)]
+            falls = [second_half(series) for series in (trained, seen)]
             if all(fall.p_falling < self.significance and -fall.change >= self.worse for fall in falls):
                 evidence = {
                     key: Evidence(float(s.values[-1]), "fraction", usual=float(s.values[len(s) // 2]))
@@ -280,7 +279,7 @@ class Penalty(Rule):
         probed, sampled = number(record, "watch", "probe_examples"), number(record, "data", "examples")
         if reached is None or loss is None or not 0.0 < simple <= 1.0 or not min(probed, sampled) >= 1.0:
             return None
-        if _second_half(loss).p_falling < 0.01:
+        if second_half(loss).p_falling < 0.01:
             return None
         error = 2.0 * np.sqrt(simple * (1.0 / probed + 1.0 / sampled)) * (1.0 - simple)
         line = simple - max(self.errors * float(error), 0.05)
@@ -292,8 +291,3 @@ class Penalty(Rule):
             "{reached__usual}"
         )
         return Shortfall(words, {"reached": found}, (reached.name,), linear=True)
-
-
-def _second_half(series: Series) -> Trend:
-    half = len(series) // 2
-    return trend(series.steps[half:], series.values[half:])

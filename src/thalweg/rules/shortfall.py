@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from thalweg.finding import Evidence, Verdict
-from thalweg.record import Record
+from thalweg.record import Record, Series
 from thalweg.rules.diverging import Diverging
-from thalweg.rules.objective import fact, number, objective, progress, rows
+from thalweg.rules.objective import number, objective, progress, rows, weighted
 from thalweg.rules.oscillating import Oscillating
-from thalweg.stats import trend
+from thalweg.stats import Trend, trend
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +93,18 @@ def underway(record: Record, short: Shortfall) -> bool:
 def falling(record: Record) -> bool:
     """Whether the loss still fell over the second half of the run."""
     series = objective(record)
-    if series is None:
-        return False
+    return series is not None and second_half(series).p_falling < 0.01
+
+
+def second_half(series: Series) -> Trend:
+    """The trend of the second half of a series."""
     half = len(series) // 2
-    return trend(series.steps[half:], series.values[half:]).p_falling < 0.01
+    return trend(series.steps[half:], series.values[half:])
 
 
 def _below_linear(record: Record) -> Shortfall | None:
     """Less accuracy, or explained variance, than a linear model has on examples that it did not see."""
-    if fact(record, "fit", "class_weight") is True or fact(record, "data", "weighted") is True:
+    if weighted(record):
         return None  # weighted examples are learned at the price of the others
     reached, simple = _last(record, "probe_accuracy"), number(record, "data", "linear", "accuracy")
     examples = float(np.fmax(number(record, "watch", "probe_examples"), 1.0))
@@ -137,7 +140,7 @@ def _below_linear(record: Record) -> Shortfall | None:
 
 def _below_kernel(record: Record) -> Shortfall | None:
     """Less accuracy, or explained variance, than a kernel ridge regression has on examples that it did not see."""
-    if fact(record, "fit", "class_weight") is True or fact(record, "data", "weighted") is True:
+    if weighted(record):
         return None
     simple = number(record, "data", "signal", "score")
     for name, words in (("probe_accuracy", "accuracy"), ("probe_explained_variance", "explained variance")):
