@@ -109,3 +109,10 @@ def test_the_concern_named_is_the_one_to_read_first_without_the_harm_that_came_w
     assert (
         answer([*concerns, fell]) == "Converging: the loss fell; but the dropout silenced 0.9 of the inputs."
     )
+
+
+def test_what_the_fall_that_was_told_explains_is_named_last() -> None:
+    """A run that was cut short is behind a linear model for that; an overwritten checkpoint is another matter."""
+    concerns = [Finding(code, "", C, f"The words of {code}.") for code in ("B002", "K008", "L004")]
+    told = answer([*concerns, Finding("L001", "", S, "The loss fell.")])
+    assert told == "Converging, and still falling when training stopped; but the words of K008."

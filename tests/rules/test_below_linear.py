@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from thalweg import Verdict
@@ -53,3 +54,23 @@ def test_an_untrained_network_and_weighted_classes_are_not_asked() -> None:
     assert ask("B002", untrained).verdict is Verdict.UNASSESSED
     weighted = ended("probe_accuracy", 0.7, CLASSES, fit={"class_weight": True})
     assert ask("B002", weighted).verdict is Verdict.UNASSESSED
+
+
+def test_few_steps_are_not_held_against_a_run() -> None:
+    short = having(healthy(60, info={"data": CLASSES}), series("probe_accuracy", [0.5, 0.7], [0, 60]))
+    finding = ask("B002", short)
+    assert finding.verdict is Verdict.UNASSESSED and "60 steps are too few" in finding.message
+
+
+def test_a_loss_on_its_way_is_first_given_time() -> None:
+    """Down in a straight line to the end, or levelled off long before."""
+    for loss, first in (
+        (2.3 - np.arange(2000) / 2000, "Train for longer"),
+        (np.full(2000, 1.0), "See whether"),
+    ):
+        record = having(
+            healthy(info={"data": CLASSES}, loss=loss), series("probe_accuracy", [0.5, 0.7], [0, 2000])
+        )
+        finding = ask("B002", record)
+        assert finding.remedies[0].action.startswith(first)
+        assert finding.message.endswith("the loss was still falling.") == (first == "Train for longer")
