@@ -1,0 +1,123 @@
+"""What was measured of a model at the weights that its training ended with: numbers and arrays, no judgement."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gradients:
+    """Pairs of independent mini-batch gradients at the same weights.
+
+    `products` (k,) are the inner products of the two gradients of each pair, `squares` (2 k,) the squared norms, both
+    (loss/parameter)^2; `batch_size` examples made each gradient. `whole` is the squared norm of the gradient over all
+    examples that were looked at, NaN where it was not taken.
+    """
+
+    products: Vector
+    squares: Vector
+    batch_size: int
+    whole: float = np.nan
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ritz:
+    """An estimate of an eigenvalue and its residual: an eigenvalue lies within `residual` of `value`."""
+
+    value: float
+    residual: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curvature:
+    """The spectrum of the Hessian, loss/parameter^2, or of a preconditioned one.
+
+    `smallest` and `largest` are Ritz values of a Lanczos process of so many `products`. `missed` is the chance that
+    the process saw nothing of an eigenvalue below `smallest - tolerance` (or above `largest + tolerance`).
+    `nodes` and `weights` (m,) are the spectral density, `band` (m,) the half width of its cumulative distribution;
+    `trace` has a standard error. `gauss_newton`: the Hessian could not be had, this is the Gauss-Newton matrix, which
+    has no negative eigenvalues whatever the loss.
+    """
+
+    smallest: Ritz
+    largest: Ritz
+    products: int
+    missed: float = np.nan
+    tolerance: float = np.nan
+    nodes: Vector = field(default_factory=lambda: np.empty(0))
+    weights: Vector = field(default_factory=lambda: np.empty(0))
+    band: Vector = field(default_factory=lambda: np.empty(0))
+    trace: float = np.nan
+    trace_error: float = np.nan
+    gauss_newton: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepLimit:
+    """The largest eigenvalue that the optimizer's step meets, and what it can bear.
+
+    `sharpness` is of the Hessian, or of the Hessian preconditioned by the optimizer's own state; `limit` is the
+    largest at which the step is stable, by `rule` (in words, such as `2 / learning rate`).
+    """
+
+    sharpness: Ritz
+    limit: float
+    rule: str
+    learning_rate: float
+    preconditioned: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Losses:
+    """The loss of each example at the final weights, in inference mode: `training` (n,) and `validation` (m,)."""
+
+    training: Vector
+    validation: Vector
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examination:
+    """All that was measured of one model on its examples; each part is None where it was not, `missing` says why.
+
+    `parameters` are the trainable ones; of `total` training examples `examples` were looked at (`total` is None
+    where it is not known). `mode` says in words how the model was called. `products` gradients or Hessian products were made.
+    """
+
+    parameters: int = 0
+    examples: int = 0
+    total: int | None = None
+    mode: str = ""
+    products: int = 0
+    seed: int = 0
+    gradients: Gradients | None = None
+    curvature: Curvature | None = None
+    step_limit: StepLimit | None = None
+    losses: Losses | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
+    subject: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "missing", MappingProxyType(dict(self.missing)))
+        object.__setattr__(self, "subject", MappingProxyType(dict(self.subject)))
+
+    def why_not(self, part: str) -> str:
+        """Why this part was not measured, as a clause."""
+        return self.missing.get(part) or self.missing.get("model") or "the model was not looked at"
+
+    @property
+    def whole(self) -> bool:
+        """Whether the examples that were looked at are all that it was trained on."""
+        return self.total is not None and self.examples >= self.total
+
+    @property
+    def which(self) -> str:
+        """The examples in words."""
+        if self.whole:
+            return f"all {self.examples:,} training examples"
+        of = f" of {self.total:,}" if self.total else ""
+        return f"{self.examples:,}{of} training examples"
