@@ -85,7 +85,8 @@ class Examination:
     """All that was measured of one model on its examples; each part is None where it was not, `missing` says why.
 
     `parameters` are the trainable ones; of `total` training examples `examples` were looked at (`total` is None
-    where it is not known). `mode` says in words how the model was called. `products` gradients or Hessian products were made.
+    where it is not known). `mode` says in words how the model was called. `products` gradients or
+    Hessian products were made.
     """
 
     parameters: int = 0
