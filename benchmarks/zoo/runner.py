@@ -98,7 +98,7 @@ def _trained(program: Program, variant: str, seed: int, folder: Path) -> dict[st
     training = program.build(np.random.default_rng(seed), **program.variants[variant])
     fit = dict(training.fit)
     callbacks = fit.pop("callbacks", ())
-    watch = thalweg.Watch(folder, overwrite=True, quiet=True)
+    watch = thalweg.Watch(folder, overwrite=True, keep=False, quiet=True)
     raised = ""
     try:
         training.model.fit(**fit, verbose=0, callbacks=[*callbacks, watch])

@@ -20,6 +20,9 @@ from thalweg.cli.output import say
 @choosing
 @failing
 @click.option("--strict-keras", is_flag=True, help="Do not adapt what an older Keras accepted: let it fail.")
+@click.option(
+    "--no-keep", is_flag=True, help="Do not keep the model and a sample of its examples, for `certify`."
+)
 @click.option("--report", metavar="FILE", help="Also write the report of the last run, as an HTML page.")
 @click.argument("script")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
@@ -30,6 +33,7 @@ def run(
     ignore: tuple[str, ...],
     fail_on: str | None,
     strict_keras: bool,
+    no_keep: bool,
     report: str | None,
     script: str,
     arguments: tuple[str, ...],
@@ -60,6 +64,7 @@ def run(
             runs=runs or project.runs or "runs",
             budget=budget or project.budget or 0.03,
             strict=strict_keras,
+            keep=not no_keep,
             report=report,
             rules=wanted.rules,
             fail_on=project.fail_on,

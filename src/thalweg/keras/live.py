@@ -25,6 +25,7 @@ from thalweg.keras.blocks import Block, Layout, blocks, series
 from thalweg.keras.callback_facts import callback_ends
 from thalweg.keras.feed import Batch, Feed
 from thalweg.keras.keeper import Keeper, single
+from thalweg.keras.kept import keep
 from thalweg.keras.model_facts import model_facts, steps_made, with_still
 from thalweg.keras.names import tensor_names
 from thalweg.keras.notices import Notices
@@ -71,8 +72,9 @@ class LiveRun:
         overwrite: bool,
         notices: Notices,
         params: Mapping[str, Any],
+        keeps: bool,
     ) -> None:
-        self.folder = folder
+        self.folder, self._keeps = folder, keeps
         self._model = model
         self._budget = budget
         self._notices = notices
@@ -140,9 +142,14 @@ class LiveRun:
         self._within_epoch = False  # only now: Keras's progress bar ends its line after us
 
     def train_ended(self, model: keras.Model) -> None:
-        """A last look, at the weights that training ends with: at the probe batch, and at what no step was given."""
+        """A last look, at the weights that training ends with: at the probe batch, and at what no step was given.
+
+        The model and a sample of its examples are kept, where they are wanted.
+        """
         self._guarded(self._measure_probe, model, None, True)
         self._guarded(self._look_at_rest, model)
+        if self._keeps:
+            self._guarded(self._keep, model)
 
     def close(self, reason: str, message: str = "") -> None:
         """End the run. Harmless when called twice, and from a `fit` that died."""
@@ -401,6 +408,11 @@ class LiveRun:
                 self._keeper.note({"optimizer": {"applied": False}})
         if self._layout is not None and len(self._layout.tensors) < len(tensors):
             self._keeper.note({"tensors": with_still(model, tensors, self._layout.tensors)})
+
+    def _keep(self, model: keras.Model) -> None:
+        passed = None if self._given.training is not None else self._feed.examples()
+        total = self._step // max(self._epoch, 1) * (self._feed.batch_size or 0) or None
+        self._keeper.note({"kept": keep(self.folder, model, self._given, passed, total)})
 
     def _make_layout(self, seam: Seam) -> Layout:
         if "tensors" not in self._keeper.info:

@@ -30,6 +30,8 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
       it, which the record says; 0 leaves them out altogether, and with them the one parameter-sized buffer;
       None measures everything at every step.
     - `overwrite`: replace the run that the folder holds.
+    - `keep`: when training ends, also write the model and a sample of its examples into the folder (at most 100
+      and 16 MB), for `thalweg.certify`; False writes neither.
     - `quiet`: say nothing on the terminal. By default Thalweg speaks where standard error is a terminal and
       `fit` itself is not silent (`verbose=0`).
 
@@ -47,6 +49,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         *,
         budget: float | None = 0.03,
         overwrite: bool = False,
+        keep: bool = True,
         quiet: bool | None = None,
     ) -> None:
         super().__init__()
@@ -56,7 +59,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
                 f"got {budget!r}."
             )
         self._asked = None if folder is None else Path(folder)
-        self._budget, self._overwrite, self._quiet = budget, overwrite, quiet
+        self._budget, self._overwrite, self._keep, self._quiet = budget, overwrite, keep, quiet
         if self._asked is not None and not overwrite and journal_path(self._asked).exists():
             Journal.create(self._asked, {}).close()  # raises, with the words for it
         self._notes: list[Event] = []
@@ -100,7 +103,9 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._folder = self._next_folder()
         params = self.params or {}
         notices = self._notices or Notices.chosen(self._quiet, params.get("verbose"))
-        self._run = LiveRun(self.model, self._folder, self._budget, self._overwrite, notices, params)
+        self._run = LiveRun(
+            self.model, self._folder, self._budget, self._overwrite, notices, params, self._keep
+        )
         self._overwrite = False
         for event in self._notes:
             self._run.event(event)
