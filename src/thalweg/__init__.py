@@ -5,6 +5,9 @@
 
 from typing import TYPE_CHECKING, Any
 
+from thalweg.certificate import Certificate, Claim, Outcome, Status
+from thalweg.certification import certify, verify
+from thalweg.certifying import Verification
 from thalweg.diagnosis import diagnose, report
 from thalweg.errors import RunFolderError, ThalwegError, UnsupportedError, UsageError
 from thalweg.finding import Diagnosis, Evidence, Family, Finding, Remedy, Safety, Verdict
@@ -20,25 +23,32 @@ __version__ = "0.1.0"
 
 __all__ = [
     "RULES",
+    "Certificate",
+    "Claim",
     "Diagnosis",
     "Event",
     "Evidence",
     "Family",
     "Finding",
+    "Outcome",
     "Record",
     "Remedy",
     "Rule",
     "RunFolderError",
     "Safety",
     "Series",
+    "Status",
     "ThalwegError",
     "UnsupportedError",
     "UsageError",
     "Verdict",
+    "Verification",
     "Watch",
+    "certify",
     "diagnose",
     "read",
     "report",
+    "verify",
 ]
 
 

@@ -85,8 +85,8 @@ class Examination:
     """All that was measured of one model on its examples; each part is None where it was not, `missing` says why.
 
     `parameters` are the trainable ones; of `total` training examples `examples` were looked at (`total` is None
-    where it is not known). `mode` says in words how the model was called. `products` gradients or
-    Hessian products were made.
+    where it is not known). `mode` says in words how the model was called. `products` passes over the
+    examples were made for gradients and Hessian products, of `asked` that were allowed.
     """
 
     parameters: int = 0
@@ -94,6 +94,7 @@ class Examination:
     total: int | None = None
     mode: str = ""
     products: int = 0
+    asked: int = 0
     seed: int = 0
     gradients: Gradients | None = None
     curvature: Curvature | None = None

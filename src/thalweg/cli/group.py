@@ -3,12 +3,14 @@
 import click
 
 import thalweg as package
+from thalweg.cli.certify import certify
 from thalweg.cli.check import check
 from thalweg.cli.diagnose import diagnose
 from thalweg.cli.explain import explain
 from thalweg.cli.list import list_runs
 from thalweg.cli.report import report
 from thalweg.cli.run import run
+from thalweg.cli.verify import verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -23,6 +25,8 @@ def thalweg() -> None:
       thalweg list                        the runs so far
       thalweg diagnose runs/train         what is wrong, and what to do about it
       thalweg diagnose history.csv        the same of a log that another tool wrote
+      thalweg certify runs/train          what may be claimed about where it ended
+      thalweg verify runs/train           whether that comes out the same again
       thalweg report runs/train           the findings and the curves as one HTML page
       thalweg explain G002                the manual page of a rule
 
@@ -32,5 +36,5 @@ def thalweg() -> None:
     """
 
 
-for command in (run, check, diagnose, report, explain, list_runs):
+for command in (run, check, diagnose, certify, verify, report, explain, list_runs):
     thalweg.add_command(command)

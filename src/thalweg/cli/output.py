@@ -1,6 +1,7 @@
 """What the commands write: answers to standard output, remarks about the source to standard error."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -17,6 +18,18 @@ def show(renderable: object) -> None:
     with console.capture() as capture:
         console.print(renderable)
     click.echo(capture.get(), nl=False)
+
+
+@contextmanager
+def progressing() -> Iterator[Callable[[str, float], None]]:
+    """A progress bar on standard error, where that is a terminal: told what is being done, and what share is done."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("looking", total=1.0)
+        yield lambda what, share: bar.update(task, description=what, completed=share)
 
 
 def notes(record: Record, others: Iterable[str] = ()) -> None:

@@ -42,8 +42,8 @@ class FitArguments:
         given = _fit_locals(model)
         if given is None:
             return cls()
-        training = _arrays((given.get("x"), given.get("y"), given.get("sample_weight")))
-        validation = _arrays((given.get("val_x"), given.get("val_y"), given.get("val_sample_weight")))
+        training = arrays_of((given.get("x"), given.get("y"), given.get("sample_weight")))
+        validation = arrays_of((given.get("val_x"), given.get("val_y"), given.get("val_sample_weight")))
         listed = given.get("callbacks")
         return cls(
             training=training,
@@ -105,7 +105,7 @@ def _fit_locals(model: keras.Model) -> dict[str, Any] | None:
     return None
 
 
-def _arrays(structure: Any) -> Batch | None:
+def arrays_of(structure: Any) -> Batch | None:
     """The structure with NumPy arrays for its leaves, without copies where that can be; None for a pipeline."""
     inputs = [leaf for leaf in tree.flatten(structure[0]) if leaf is not None]
     if not inputs or not all(

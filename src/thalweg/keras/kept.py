@@ -63,16 +63,16 @@ def keep(
     return kept
 
 
-def subject(folder: Path, kept: Mapping[str, Any]) -> Subject:
-    """The model and the examples that `keep` wrote; `kept` is what it returned.
+def subject(folder: Path, kept: Mapping[str, Any], model: keras.Model | None = None) -> Subject:
+    """The model and the examples that `keep` wrote; `kept` is what it returned, `model` takes the kept one's place.
 
     Raises `UnsupportedError`, with a clause for the user, where either cannot be had.
     """
-    for part in ("model", "examples"):
+    for part in ("model", "examples") if model is None else ("examples",):
         if not isinstance(kept.get(part), Mapping):
             raise UnsupportedError(f"the {part} of this run: {kept.get(part) or 'none were kept'}")
     examples = _read_examples(folder)
-    model = _read_model(folder)
+    model = model or _read_model(folder)
     return Subject(model, examples["training"], examples.get("validation"), kept["examples"].get("total"))
 
 

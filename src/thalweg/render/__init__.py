@@ -3,7 +3,17 @@
 What a number means was decided by a rule; here it is only said or drawn.
 """
 
+from thalweg.render.certificate import CertificateView
 from thalweg.render.page import page
 from thalweg.render.terminal import ConcernsView, DiagnosisView, RunRow, RunsTable, finding_line, terminal
 
-__all__ = ["ConcernsView", "DiagnosisView", "RunRow", "RunsTable", "finding_line", "page", "terminal"]
+__all__ = [
+    "CertificateView",
+    "ConcernsView",
+    "DiagnosisView",
+    "RunRow",
+    "RunsTable",
+    "finding_line",
+    "page",
+    "terminal",
+]

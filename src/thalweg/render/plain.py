@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from thalweg.finding import Evidence, Stage
 from thalweg.record import Record
-from thalweg.words import figure
+from thalweg.words import figure, plural
 
 # Cc would move the cursor or ring the bell, Cf can reverse the reading order, Cs cannot be encoded.
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs"})
@@ -55,3 +55,14 @@ def stages_in_words(stages: Sequence[Stage], record: Record) -> str:
     """The stages in a line: `falling to step 480, plateau to step 2,000`."""
     unit = plain(record.info.get("step_unit") or "step")
     return ", ".join(f"{plain(stage.name)} to {unit} {stage.last:,}" for stage in stages)
+
+
+def run_in_words(record: Record) -> str:
+    """The run in a line: its name, how far it went, how it ended."""
+    info = record.info
+    parts = [plain(info.get("name") or "unnamed run")]
+    epochs = sum(e.kind == "epoch" for e in record.events)
+    unit = plain(info.get("step_unit") or "step")
+    parts.append(plural(record.last_step, unit) + (f" in {plural(epochs, 'epoch')}" if epochs else ""))
+    parts += [plain(e.detail.get("reason", "finished")) for e in record.events if e.kind == "finished"][-1:]
+    return ", ".join(parts)

@@ -17,15 +17,12 @@ from rich.text import Text
 
 from thalweg.finding import Diagnosis, Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
-from thalweg.render.plain import companions, label, plain, sentence, stages_in_words, unit_words
-from thalweg.words import figure, plural
+from thalweg.render.lines import UNWRAPPED, Lines
+from thalweg.render.plain import companions, label, plain, run_in_words, sentence, stages_in_words, unit_words
+from thalweg.words import figure
 
-_LINE = 100
-"""Characters: longer lines are hard to read, however wide the terminal."""
 _MANY = 8
 """Answers of one verdict, more than which are not all said."""
-_UNWRAPPED = 1_000_000
-"""A width that no sentence has."""
 _STYLES = {Verdict.CONCERN: "bold red", Verdict.SATISFACTORY: "green", Verdict.UNASSESSED: "dim"}
 
 
@@ -35,7 +32,7 @@ def terminal(file: IO[str] | None = None) -> Console:
     `file` is standard output where not given.
     """
     target = file or sys.stdout
-    width = None if target.isatty() else _UNWRAPPED
+    width = None if target.isatty() else UNWRAPPED
     return Console(file=file, width=width, highlight=False, markup=False, emoji=False)
 
 
@@ -54,11 +51,11 @@ class DiagnosisView:
     full: bool = False
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        page = _Page(console, options)
+        page = Lines(console, options)
         if (first := self.diagnosis.first) is not None:
             yield from page.lines(_remedy(first, "Change first: "))
         yield from page.lines(Text(plain(self.diagnosis.answer), style="bold"))
-        yield from page.lines(Text(_about(self.record), style="dim"))
+        yield from page.lines(Text(run_in_words(self.record), style="dim"))
         if self.diagnosis.stages:
             yield from page.lines(Text(stages_in_words(self.diagnosis.stages, self.record), style="dim"))
         for finding in self.diagnosis.causes:
@@ -72,7 +69,7 @@ class DiagnosisView:
         for hint in hints:
             yield from page.lines(Text(hint, style="dim"))
 
-    def _concern(self, page: "_Page", finding: Finding) -> Iterable[Text]:
+    def _concern(self, page: "Lines", finding: Finding) -> Iterable[Text]:
         where = [plain(finding.layer)] if finding.layer else []
         where += [f"step {finding.step:,}"] if finding.step is not None else []
         head = _head(finding)
@@ -93,7 +90,7 @@ class DiagnosisView:
             code = Text(f"{plain(effect.code)}  ", style=_STYLES[effect.verdict])
             yield from page.lines(Text(sentence(plain(effect.message))), lead=code, indent=4)
 
-    def _briefly(self, page: "_Page", title: str, verdict: Verdict) -> Iterable[Text]:
+    def _briefly(self, page: "Lines", title: str, verdict: Verdict) -> Iterable[Text]:
         findings = self.diagnosis.of(verdict)
         if not findings:
             return
@@ -186,7 +183,7 @@ class ConcernsView:
     alike: int = 0
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        page = _Page(console, options)
+        page = Lines(console, options)
         name = Text(plain(self.run), style="bold")
         yield from page.lines(name.append(f", and {self.alike:,} more like it") if self.alike else name)
         if (first := self.diagnosis.first) is not None:
@@ -205,7 +202,7 @@ class RunsTable:
     rows: Sequence[RunRow]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        page = _Page(console, options)
+        page = Lines(console, options)
         table = [("RUN", "STEPS", "EPOCHS", "LAST LOSS", "FINISHED", "ANSWER")]
         for row in self.rows:
             cells = (row.name, row.steps, row.epochs, row.last_loss, row.finished, row.answer)
@@ -229,26 +226,6 @@ class RunsTable:
                 yield from page.lines(Text(cells[5]), indent=2)
 
 
-class _Page:
-    """Where lines go: how wide they may be, and which characters can be written at all."""
-
-    def __init__(self, console: Console, options: ConsoleOptions) -> None:
-        self._console = console
-        self._encoding = options.encoding
-        self.width = options.max_width if options.max_width >= _UNWRAPPED else min(options.max_width, _LINE)
-
-    def lines(self, text: Text, lead: Text | str = "", indent: int = 0) -> Iterable[Text]:
-        """The text wrapped to the right of its `lead`, which stands on the first line only."""
-        start = Text(" " * indent) + Text.assemble(lead)
-        # A character that the terminal cannot write must not end the program in the middle of its findings.
-        for part in (start, text):
-            part.plain = part.plain.encode(self._encoding, "replace").decode(self._encoding)
-        hang = start.cell_len
-        for number, line in enumerate(text.wrap(self._console, max(self.width - hang, 20))):
-            line.rstrip()
-            yield (Text(" " * hang) if number else start) + line
-
-
 def _remedy(remedy: Remedy, lead: str = "") -> Text:
     text = Text.assemble(lead, (sentence(remedy.action), "bold"))
     return text.append(f" `{plain(remedy.code)}`") if remedy.code else text
@@ -257,17 +234,6 @@ def _remedy(remedy: Remedy, lead: str = "") -> Text:
 def _head(finding: Finding) -> Text:
     text = Text(f"{finding.verdict}[{plain(finding.code)}]", style=_STYLES[finding.verdict])
     return Text().append_text(text).append(" ")
-
-
-def _about(record: Record) -> str:
-    """The run in a line: its name, how far it went, how it ended."""
-    info = record.info
-    parts = [plain(info.get("name") or "unnamed run")]
-    epochs = sum(e.kind == "epoch" for e in record.events)
-    unit = plain(info.get("step_unit") or "step")
-    parts.append(plural(record.last_step, unit) + (f" in {plural(epochs, 'epoch')}" if epochs else ""))
-    parts += [plain(e.detail.get("reason", "finished")) for e in record.events if e.kind == "finished"][-1:]
-    return ", ".join(parts)
 
 
 def _further(finding: Finding) -> list[str]:

@@ -1,0 +1,161 @@
+"""`thalweg.certify` and `thalweg.verify`: what may be claimed about where the parameters ended up."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from thalweg.certificate import Certificate
+from thalweg.certifying import Verification, certificate_of, differences
+from thalweg.errors import ThalwegError, UsageError
+from thalweg.examination import Examination
+from thalweg.record import Record
+from thalweg.store import read
+from thalweg.store.certificates import read_certificate
+
+if TYPE_CHECKING:
+    from thalweg.keras.kept import Subject
+
+Progress = Callable[[str, float], None]
+"""Told what is being measured, and the share of the whole that is done."""
+
+PRODUCTS = 100
+"""Passes over the examples, gradients and Hessian-vector products alike, unless asked otherwise."""
+
+
+def certify(
+    source: Any,
+    *,
+    model: Any = None,
+    data: Any = None,
+    validation_data: Any = None,
+    products: int = PRODUCTS,
+    progress: Progress | None = None,
+) -> Certificate:
+    """What may be claimed about where a run's parameters ended up; each claim with evidence, assumptions, scope.
+
+    `source` is a run folder, a `Watch`, a record, or a log that `thalweg.read` understands. Claims about the
+    model are made of the model and the sample of its examples that the watch kept in the run's folder; `model` is
+    another to look at (its weights as they are, its compiled loss), and `data` and `validation_data` are (inputs,
+    targets) or (inputs, targets, sample weights) to look at instead. `products` bounds the work.
+
+    What could not be looked at is a claim *not established* that says why: no log, model or data is too poor for it.
+
+    Raises `UsageError` for arguments that cannot be, `RunFolderError` where the source cannot be read.
+    """
+    return examined(
+        source, model=model, data=data, validation_data=validation_data, products=products, progress=progress
+    )[0]
+
+
+def examined(
+    source: Any,
+    *,
+    model: Any = None,
+    data: Any = None,
+    validation_data: Any = None,
+    products: int = PRODUCTS,
+    progress: Progress | None = None,
+) -> tuple[Certificate, Examination]:
+    """`certify`, and the measurements behind it."""
+    import thalweg
+
+    if products < 0:
+        raise UsageError(
+            f"products must be a number of passes over the examples, 0 or more; got {products!r}"
+        )
+    record, folder = _run(source)
+    examination = _examination(
+        record,
+        folder,
+        model,
+        (_batch(data, "data"), _batch(validation_data, "validation_data")),
+        products,
+        progress,
+    )
+    return certificate_of(record, examination, version=thalweg.__version__), examination
+
+
+def verify(source: str | os.PathLike[str], *, progress: Progress | None = None) -> Verification:
+    """Whether a stored certificate comes out the same: its claims made anew, from the record and from the model.
+
+    `source` is the run's folder, in which `thalweg certify` left `certificate.json`. The claims are first made
+    anew from the record and the stored measurements, then, where the run keeps its model and examples, from
+    measurements taken anew with the same seed.
+
+    Raises `RunFolderError` where there is no certificate, or its run cannot be read.
+    """
+    stored, examination = read_certificate(source)
+    folder = Path(source) if Path(source).is_dir() else Path(source).parent
+    record = read(folder)
+    found = differences(stored, certificate_of(record, examination))
+    measured = examination.parameters > 0
+    if measured:
+        anew = _examination(record, folder, None, (None, None), examination.asked, progress)
+        found = (*found, *differences(stored, certificate_of(record, anew)))
+    return Verification(stored, tuple(dict.fromkeys(found)), measured)
+
+
+def _run(source: Any) -> tuple[Record, Path | None]:
+    if isinstance(source, Record):
+        return source, None
+    folder = getattr(source, "folder", None) if hasattr(source, "record") else source
+    if folder is None:
+        raise UsageError(
+            "Nothing has been watched yet: pass the callback to model.fit(..., callbacks=[watch])."
+        )
+    if not isinstance(folder, str | os.PathLike):
+        raise UsageError(
+            f"source must be a run folder, a log, a Watch or a Record; got {type(source).__name__}"
+        )
+    path = Path(folder)
+    return read(path), path if path.is_dir() else None
+
+
+def _batch(data: Any, name: str) -> tuple[Any, Any, Any] | None:
+    if data is None:
+        return None
+    if not isinstance(data, list | tuple) or len(data) not in (2, 3):
+        raise UsageError(
+            f"{name} must be (inputs, targets) or (inputs, targets, sample weights) as arrays; "
+            f"got {type(data).__name__}" + (f" of {len(data)}" if isinstance(data, list | tuple) else "")
+        )
+    inputs, targets, *weights = data
+    return inputs, targets, weights[0] if weights else None
+
+
+def _examination(
+    record: Record,
+    folder: Path | None,
+    model: Any,
+    batches: tuple[Any, Any],
+    products: int,
+    progress: Progress | None,
+) -> Examination:
+    kept = record.info.get("kept")
+    kept = kept if isinstance(kept, Mapping) else {}
+    if products == 0:
+        return Examination(missing={"model": "no products were allowed"})
+    if model is None and (folder is None or not kept):
+        why = (
+            "this run keeps no model: watch it without keep=False"
+            if folder
+            else "a record alone holds no model"
+        )
+        if record.info.get("source") != "thalweg":
+            why = "a log holds no model"
+        return Examination(
+            missing={"model": f"{why}; or give it, as in thalweg.certify(..., model=model, data=(x, y))"}
+        )
+    backend = record.info.get("backend")
+    if isinstance(backend, str):
+        os.environ.setdefault("KERAS_BACKEND", backend)  # no effect where Keras is there already
+    try:
+        from thalweg.keras.examine import examine, subject_of
+    except ImportError as error:
+        return Examination(missing={"model": f"Keras or its backend could not be loaded ({error})"})
+    try:
+        subject: Subject = subject_of(folder, kept, model, *batches)
+    except ThalwegError as error:
+        return Examination(missing={"model": str(error)})
+    return examine(subject, record, products=products, progress=progress)

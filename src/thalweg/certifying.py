@@ -1,0 +1,92 @@
+"""From a record and an examination to a certificate, and whether one comes out the same again."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from thalweg.certificate import Certificate, Claim
+from thalweg.claims import CLAIMS
+from thalweg.claims.head import head
+from thalweg.examination import Examination
+from thalweg.finding import Evidence
+from thalweg.question import Question
+from thalweg.record import Record
+from thalweg.words import figure
+
+_TOLERANCE = 1e-2
+"""Two measurements that differ relatively by less than this, by rounding and the order of sums, are one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What came out otherwise, in sentences without a full stop; nothing where the certificate holds.
+
+    `measured` says whether the model was measured anew, or only the claims made anew from what was stored.
+    """
+
+    certificate: Certificate
+    differences: tuple[str, ...]
+    measured: bool
+
+    @property
+    def holds(self) -> bool:
+        """Whether all came out the same."""
+        return not self.differences
+
+
+def certificate_of(
+    record: Record, examination: Examination, claims: Iterable[Question] = CLAIMS, *, version: str = ""
+) -> Certificate:
+    """The claims about a run, and the sentence that they carry: a pure function of what is known of it."""
+    asked = tuple(_ask(question, record, examination) for question in claims)
+    outcome, sentence = head(record, asked)
+    subject = {"record": record.digest(), **examination.subject}
+    return Certificate(outcome, sentence, asked, subject, version)
+
+
+def differences(stored: Certificate, made: Certificate) -> tuple[str, ...]:
+    """In which sentences two certificates of one run differ, beyond the rounding of a measurement."""
+    found = [
+        f"the {name} is another: its digest was {digest[:12]}, now it is {made.subject[name][:12]}"
+        for name, digest in stored.subject.items()
+        if name in made.subject and made.subject[name] != digest
+    ]
+    if made.outcome is not stored.outcome:
+        found.append(f"the outcome was {stored.outcome.value!r}, now it is {made.outcome.value!r}")
+    now = {claim.name: claim for claim in made}
+    for claim in stored:
+        if claim.name not in now:
+            found.append(f"{claim.name} was {claim.status.value}, now it is not asked")
+            continue
+        found += _changes(claim, now[claim.name])
+    return tuple(found)
+
+
+def _changes(before: Claim, now: Claim) -> list[str]:
+    if before.status is not now.status:
+        return [f"{before.name} was {before.status.value}, now it is {now.status.value}"]
+    return [
+        f"{before.name}: {name.replace('_', ' ')} was {evidence}, now it is {now.evidence.get(name, 'missing')}"
+        for name, evidence in before.evidence.items()
+        if not _same(evidence, now.evidence.get(name))
+    ]
+
+
+def _same(before: Evidence, now: Evidence | None) -> bool:
+    if now is None:
+        return False
+    a, b = before.value, now.value
+    if isinstance(a, str) or isinstance(b, str):
+        return str(a) == str(b)
+    return figure(a) == figure(b) or abs(a - b) <= _TOLERANCE * max(abs(a), abs(b))
+
+
+def _ask(question: Question, record: Record, examination: Examination) -> Claim:
+    try:
+        return question.ask(record, examination)
+    except Exception as error:  # a bug of ours costs this claim, not the others
+        if os.environ.get("THALWEG_RAISE"):
+            raise
+        return question.open(
+            f"Not looked at: this question failed ({type(error).__name__}), which is a bug of Thalweg's."
+        )

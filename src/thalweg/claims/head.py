@@ -1,0 +1,83 @@
+"""The one sentence that the claims carry: where did the parameters end up?"""
+
+from collections.abc import Iterable
+
+from thalweg.certificate import Claim, Outcome, Status
+from thalweg.finding import Finding, Verdict
+from thalweg.record import Record
+from thalweg.rules.diverging import Diverging
+from thalweg.rules.nonfinite import NonFinite
+
+# The truth table; the first row that matches gives the outcome. E: established, R: refuted, e: not refuted,
+# blank: anything. D: N001 is concerned about the training, or L002; r: refuted by a loss that fell.
+#
+# | D | not-frozen | no-trend | no-negative-curvature | gradient-zero | noise-ball | outcome                  |
+# |---|------------|----------|-----------------------|---------------|------------|--------------------------|
+# | x |            |          |                       |               |            | diverged                 |
+# |   |     R      |          |                       |               |            | frozen by the schedule   |
+# |   |            |    r     |                       |               |            | stopped while falling    |
+# |   |            |    e     |           R           |       E       |            | held at a saddle         |
+# |   |            |    e     |                       |       R       |     E      | converged to a noise ball|
+# |   |            |    e     |                       |       e       |     E      | converged to a noise ball|
+# |   |            |    E     |           e           |       E       |            | converged                |
+# |   |            |          |                       |               |            | cannot tell              |
+
+_DIVERGED = (NonFinite(), Diverging())
+
+
+def head(record: Record, claims: Iterable[Claim]) -> tuple[Outcome, str]:
+    """The outcome, and one sentence that says it with its reason and never more than the claims carry."""
+    found = {claim.name: claim for claim in claims}
+
+    def is_(name: str, status: Status) -> bool:
+        return name in found and found[name].status is status
+
+    broken = next((f for f in (rule.check(record) for rule in _DIVERGED) if _of_training(f)), None)
+    if broken is not None:
+        return Outcome.DIVERGED, _sentence(Outcome.DIVERGED, broken.message)
+    for outcome, reasons in _ROWS:
+        if all(is_(name, status) is wanted for name, status, wanted in reasons):
+            return outcome, _sentence(outcome, found[reasons[0][0]].message)
+    return Outcome.UNKNOWN, _cannot_tell(found)
+
+
+_Condition = tuple[str, Status, bool]
+"""A claim's name, a status, and whether it must be that or must not."""
+_LEVEL: _Condition = ("no-trend", Status.REFUTED, False)
+_ROWS: tuple[tuple[Outcome, tuple[_Condition, ...]], ...] = (
+    (Outcome.FROZEN, (("not-frozen", Status.REFUTED, True),)),
+    (Outcome.FALLING, (("no-trend", Status.REFUTED, True),)),
+    (
+        Outcome.SADDLE,
+        (
+            ("no-negative-curvature", Status.REFUTED, True),
+            ("gradient-zero", Status.ESTABLISHED, True),
+            _LEVEL,
+        ),
+    ),
+    (Outcome.NOISE_BALL, (("noise-ball", Status.ESTABLISHED, True), _LEVEL)),
+    (
+        Outcome.CONVERGED,
+        (
+            ("gradient-zero", Status.ESTABLISHED, True),
+            ("no-trend", Status.ESTABLISHED, True),
+            ("no-negative-curvature", Status.REFUTED, False),
+        ),
+    ),
+)
+
+
+def _of_training(finding: Finding) -> bool:
+    return finding.verdict is Verdict.CONCERN and finding.series[:1] != ("validation_loss",)
+
+
+def _cannot_tell(found: dict[str, Claim]) -> str:
+    open_ = [claim for claim in found.values() if claim.status is Status.NOT_ESTABLISHED]
+    return _sentence(Outcome.UNKNOWN, open_[0].message if open_ else "no claim was asked")
+
+
+def _sentence(outcome: Outcome, message: str) -> str:
+    """The outcome, a colon, and the first sentence of its reason."""
+    clause = message.split(". ", 1)[0].removesuffix(".")
+    words = outcome.value[:1].upper() + outcome.value[1:]
+    return f"{words}: {clause[:1].lower()}{clause[1:]}."

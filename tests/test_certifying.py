@@ -1,0 +1,200 @@
+"""A certificate is made of its claims, written, read back and recomputed."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+import thalweg
+from thalweg.certificate import Certificate, Claim, Outcome, Status
+from thalweg.certifying import certificate_of, differences
+from thalweg.errors import RunFolderError, UsageError
+from thalweg.examination import Curvature, Examination, Gradients, Losses, Ritz, StepLimit
+from thalweg.finding import Evidence
+from thalweg.question import Question
+from thalweg.record import Record, Series
+from thalweg.store.certificates import certificate_text, read_certificate, write_certificate
+
+RECORD = Record.of([Series("loss", "loss", np.arange(1, 9), np.linspace(2.0, 1.0, 8))])
+EXAMINATION = Examination(
+    parameters=12,
+    examples=100,
+    total=400,
+    mode="inference",
+    products=7,
+    asked=10,
+    seed=3,
+    gradients=Gradients(np.array([0.1, -0.2]), np.array([1.0, 2.0, np.inf, 0.5]), 32),
+    curvature=Curvature(
+        Ritz(-0.1, 0.01), Ritz(9.0, np.nan), 7, nodes=np.array([0.5]), weights=np.array([1.0])
+    ),
+    step_limit=StepLimit(Ritz(9.0, 0.1), 20.0, "2 / learning rate", 0.1),
+    losses=Losses(np.array([1.0, 2.0]), np.array([])),
+    missing={"noise": "it was not there"},
+    subject={"weights": "ab" * 32},
+)
+
+
+class Loss(Question):
+    name = "loss-known"
+    statement = "The loss is known."
+    assumptions = ("it was recorded",)
+
+    def answer(self, record, examination):
+        evidence = {"loss": Evidence(float(record.series["loss"].values[-1]), "loss", threshold=2.0)}
+        return self.claim(Status.ESTABLISHED, "It was {loss}.", evidence, scope="the last step")
+
+
+class Measured(Question):
+    name = "measured"
+    statement = "It was measured."
+    part = "losses"
+
+    def answer(self, record, examination):
+        value = float(np.mean(examination.losses.training))
+        return self.claim(Status.REFUTED, "It was {mean}.", {"mean": Evidence(value, "loss")})
+
+
+class Broken(Question):
+    name = "broken"
+    statement = "It works."
+
+    def answer(self, record, examination):
+        raise RuntimeError("no")
+
+
+ASKED = (Loss(), Measured())
+
+
+def made(examination=EXAMINATION, record=RECORD, claims=ASKED):
+    return certificate_of(record, examination, claims, version="1")
+
+
+def test_a_claim_whose_part_was_not_measured_says_why():
+    claim = made(Examination(missing={"losses": "no validation examples were kept"}))["measured"]
+    assert claim.status is Status.NOT_ESTABLISHED
+    assert claim.message == "Not looked at: no validation examples were kept."
+    assert made(Examination(missing={"model": "a log holds no model"}))["measured"].message.endswith(
+        "a log holds no model."
+    )
+
+
+def test_a_question_that_breaks_costs_its_own_claim(monkeypatch):
+    monkeypatch.delenv("THALWEG_RAISE", raising=False)
+    certificate = made(claims=(Broken(), Loss()))
+    assert "a bug of Thalweg's" in certificate["broken"].message
+    assert certificate["loss-known"].status is Status.ESTABLISHED
+
+
+def same(a, b):
+    """Equal in every field, arrays and NaN included."""
+    if dataclasses.is_dataclass(a):
+        return type(a) is type(b) and all(
+            same(getattr(a, f.name), getattr(b, f.name)) for f in dataclasses.fields(a)
+        )
+    if isinstance(a, np.ndarray):
+        return np.array_equal(a, b, equal_nan=True)
+    if isinstance(a, float):
+        return a == b or (np.isnan(a) and np.isnan(b))
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    if hasattr(a, "items"):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    return a == b
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    certificate = made()
+    path = write_certificate(tmp_path / "certificate.json", certificate, EXAMINATION)
+    for source in (path, tmp_path):
+        read, examination = read_certificate(source)
+        assert same(read, certificate)
+        assert same(examination, EXAMINATION)
+    assert json.loads(path.read_text(), parse_constant=pytest.fail)["schema"] == 1
+
+
+def test_a_text_that_is_no_number_stays_one(tmp_path):
+    claim = Claim(
+        "a", "A.", Status.REFUTED, "It was b.", {"what": Evidence("2 / learning rate"), "n": Evidence(3)}
+    )
+    certificate = Certificate(Outcome.UNKNOWN, "Cannot tell.", (claim,))
+    read = read_certificate(write_certificate(tmp_path / "c.json", certificate, Examination()))[0]
+    assert same(read, certificate)
+    assert isinstance(read["a"].evidence["n"].value, int)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 2}', '{"schema": 1, "certificate": 3}', "\x00"])
+def test_what_is_no_certificate_is_said_in_a_sentence(tmp_path, text):
+    (tmp_path / "certificate.json").write_text(text)
+    with pytest.raises(RunFolderError, match="no certificate that can be read"):
+        read_certificate(tmp_path)
+
+
+def test_where_there_is_none_the_command_is_named(tmp_path):
+    with pytest.raises(RunFolderError, match="thalweg certify"):
+        read_certificate(tmp_path)
+
+
+def test_a_certificate_differs_from_itself_in_nothing():
+    assert differences(made(), made()) == ()
+
+
+def test_rounding_is_no_difference_and_more_is():
+    near = dataclasses.replace(EXAMINATION, losses=Losses(np.array([1.0, 2.001]), np.array([])))
+    far = dataclasses.replace(EXAMINATION, losses=Losses(np.array([1.0, 2.2]), np.array([])))
+    assert differences(made(), made(near)) == ()
+    assert differences(made(), made(far)) == ("measured: mean was 1.5, now it is 1.6",)
+
+
+def test_another_subject_and_another_status_are_named():
+    other = Record.of([Series("loss", "loss", np.arange(1, 9), np.linspace(3.0, 1.0, 8))])
+    assert "the record is another" in differences(made(), made(record=other))[0]
+    gone = made(dataclasses.replace(EXAMINATION, losses=None))
+    assert "measured was refuted, now it is not established" in differences(made(), gone)
+    assert "measured was refuted, now it is not asked" in differences(made(), made(claims=(Loss(),)))
+
+
+def test_the_exit_code_says_whether_it_converged():
+    codes = {outcome: Certificate(outcome, "", ()).exit_code for outcome in Outcome}
+    assert {o for o, code in codes.items() if code == 0} == {Outcome.CONVERGED, Outcome.NOISE_BALL}
+    assert {o for o, code in codes.items() if code == 3} == {Outcome.UNKNOWN}
+
+
+def test_a_log_is_certified_as_far_as_it_goes(tmp_path):
+    log = tmp_path / "history.csv"
+    log.write_text("epoch,loss\n" + "\n".join(f"{e},{1 / (e + 1)}" for e in range(30)))
+    certificate = thalweg.certify(log)
+    assert "record" in certificate.subject and "weights" not in certificate.subject
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"products": -1}, "0 or more; got -1"),
+        ({"data": np.zeros(3)}, "data must be"),
+        ({"data": (1, 2, 3, 4)}, "got tuple of 4"),
+        ({"source": 3}, "got int"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_before_anything_starts(arguments, words):
+    arguments = {"source": RECORD, **arguments}
+    with pytest.raises(UsageError, match=words):
+        thalweg.certify(arguments.pop("source"), **arguments)
+
+
+def test_a_certificate_is_verified_from_its_record(tmp_path):
+    from thalweg.store import Journal
+
+    journal = Journal.create(tmp_path / "run", {"name": "run", "source": "thalweg"})
+    journal.append([("loss", "loss")], np.arange(1, 301), np.linspace(2, 1, 300)[:, None])
+    journal.close()
+    from thalweg.certification import examined
+
+    certificate, examination = examined(tmp_path / "run")
+    write_certificate(tmp_path / "run" / "certificate.json", certificate, examination)
+    found = thalweg.verify(tmp_path / "run")
+    assert found.holds and not found.measured
+    forged = dataclasses.replace(certificate, outcome=Outcome.CONVERGED, head="Converged.")
+    (tmp_path / "run" / "certificate.json").write_text(certificate_text(forged, examination))
+    assert not thalweg.verify(tmp_path / "run").holds
