@@ -73,6 +73,25 @@ class StepLimit:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Plane:
+    """The loss over the plane through the final weights that holds most of the path to them.
+
+    `across` (m,) and `up` (n,) are distances from the final weights along the two directions, in the parameters'
+    unit, `losses` (n, m) the objective there, over so many `examples`. `path` (k, 2) is where training was after
+    `steps` (k,), seen on the plane; `shares` (2,) of the path's squared distances from its end lie along each
+    direction.
+    """
+
+    across: Vector
+    up: Vector
+    losses: Vector
+    path: Vector
+    steps: Vector
+    shares: Vector
+    examples: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Losses:
     """The loss of each example at the final weights, in inference mode: `training` (n,) and `validation` (m,)."""
 
@@ -100,6 +119,7 @@ class Examination:
     curvature: Curvature | None = None
     step_limit: StepLimit | None = None
     losses: Losses | None = None
+    plane: Plane | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
     subject: Mapping[str, str] = field(default_factory=dict)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from thalweg.errors import UnsupportedError
 from thalweg.keras.arguments import FitArguments
 from thalweg.keras.feed import Batch, mapped
+from thalweg.keras.trajectory import Trodden
 
 MODEL = "model.npz"
 """The model as training left it: its configuration, its variables and its optimizer's."""
@@ -28,12 +29,16 @@ _EXAMPLE_BYTES = 8_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """A model and examples to look at. `total` is how many training examples there were, None where not known."""
+    """A model and examples to look at, and the path that training took to its weights.
+
+    `total` is how many training examples there were, None where not known; `trodden` is None where no path was kept.
+    """
 
     model: keras.Model
     training: Batch
     validation: Batch | None = None
     total: int | None = None
+    trodden: Trodden | None = None
 
     @property
     def digests(self) -> dict[str, str]:
@@ -73,7 +78,8 @@ def subject(folder: Path, kept: Mapping[str, Any], model: keras.Model | None = N
             raise UnsupportedError(f"the {part} of this run: {kept.get(part) or 'none were kept'}")
     examples = _read_examples(folder)
     model = model or _read_model(folder)
-    return Subject(model, examples["training"], examples.get("validation"), kept["examples"].get("total"))
+    total, trodden = kept["examples"].get("total"), Trodden.read(folder)
+    return Subject(model, examples["training"], examples.get("validation"), total, trodden)
 
 
 def _keep_model(folder: Path, model: keras.Model) -> Any:

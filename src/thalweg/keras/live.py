@@ -34,6 +34,7 @@ from thalweg.keras.probe_batch import EXAMPLES, Measurement
 from thalweg.keras.seam import Seam
 from thalweg.keras.support import why_not
 from thalweg.keras.tape import Tape
+from thalweg.keras.trajectory import Trajectory
 from thalweg.record import Event, Record
 from thalweg.rules import RULES
 from thalweg.store import read
@@ -95,6 +96,7 @@ class LiveRun:
         self._epochs: list[Block] = []
         self._noted_data = False
         self._before = Before()
+        self._trajectory = Trajectory()
         self._given = FitArguments.of(model)
         self._announced_stride = 1
         self._feed = Feed()
@@ -117,6 +119,7 @@ class LiveRun:
         else:
             self._guarded(self._open_seam)
         self._guarded(self._look_before)
+        self._guarded(self._follow, model)
 
     # Called by Keras's side.
 
@@ -363,6 +366,7 @@ class LiveRun:
         self.event(Event(self._step, "epoch", {"epoch": epoch}))
         self._compare_epochs()
         self._measure_probe(model, epoch, False)
+        self._follow(model)
         if epoch == fit.get("epochs"):
             # What went wrong is said while the run goes on, if ever so late.
             self._for_rules.timed(self._check_live)
@@ -409,10 +413,16 @@ class LiveRun:
         if self._layout is not None and len(self._layout.tensors) < len(tensors):
             self._keeper.note({"tensors": with_still(model, tensors, self._layout.tensors)})
 
+    def _follow(self, model: keras.Model) -> None:
+        if self._keeps and model.built:
+            self._trajectory.offer(self._step, model)
+
     def _keep(self, model: keras.Model) -> None:
         passed = None if self._given.training is not None else self._feed.examples()
         total = self._step // max(self._epoch, 1) * (self._feed.batch_size or 0) or None
-        self._keeper.note({"kept": keep(self.folder, model, self._given, passed, total)})
+        self._follow(model)
+        followed = {"trajectory": self._trajectory.write(self.folder)}
+        self._keeper.note({"kept": {**keep(self.folder, model, self._given, passed, total), **followed}})
 
     def _make_layout(self, seam: Seam) -> Layout:
         if "tensors" not in self._keeper.info:

@@ -97,7 +97,7 @@ def _value(kind: Any, stored: Any) -> Any:
         hints = typing.get_type_hints(kind)
         return kind(**{name: _value(hints[name], part) for name, part in stored.items() if name in hints})  # type: ignore[operator]
     if origin is np.ndarray:
-        return np.array([float(item) for item in stored], dtype=np.float64)
+        return np.array(stored, dtype=np.float64)
     if origin is tuple:
         return tuple(_value(arguments[0], item) for item in stored)
     if origin is not None and issubclass(origin, Mapping):
