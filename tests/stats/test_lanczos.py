@@ -13,7 +13,7 @@ from thalweg.stats.krylov import Krylov, direction
 from thalweg.stats.lanczos import Ending, extremes, preconditioned
 
 SPECTRA = {
-    "semicircle": np.cos(np.linspace(0.0, np.pi, 300)),
+    "arcsine": np.cos(np.linspace(0.0, np.pi, 300)),
     "a network's": np.r_[-0.3, -0.1, np.zeros(200), np.geomspace(1e-4, 1.0, 40), 3.0, 5.0, 20.0],
     "evenly": np.arange(1.0, 301.0),
     "two values": np.r_[np.ones(50), -np.ones(50)],
@@ -94,8 +94,8 @@ def test_only_the_largest_is_cheaper():
 
 
 def test_a_warm_start_is_cheaper_and_does_not_hide_what_is_orthogonal_to_it():
-    values, vectors = np.linalg.eigh(rotated(SPECTRA["semicircle"], 5))
-    matrix = rotated(SPECTRA["semicircle"], 5)
+    values, vectors = np.linalg.eigh(rotated(SPECTRA["arcsine"], 5))
+    matrix = rotated(SPECTRA["arcsine"], 5)
     cold = extremes(Counted(matrix), 300, tolerance=1e-3, both=False, products=500)
     warm = extremes(Counted(matrix), 300, tolerance=1e-3, both=False, products=500, start=vectors[:, -1])
     assert warm.products < cold.products
@@ -177,7 +177,7 @@ def test_single_precision_is_allowed_for():
 
 def test_products_that_are_not_symmetric_widen_the_interval():
     random = np.random.default_rng(0)
-    symmetric, skew = rotated(SPECTRA["semicircle"]), random.standard_normal((300, 300))
+    symmetric, skew = rotated(SPECTRA["arcsine"]), random.standard_normal((300, 300))
     skew = 1e-3 * (skew - skew.T)
     true = np.linalg.eigvalsh(symmetric)[-1]
     found = extremes(lambda v: (symmetric + skew) @ v, 300, products=200)

@@ -249,7 +249,8 @@ def _result(space: Krylov, ending: Ending, random: float, precision: float) -> E
         nothing = Ritz(float("nan"), float("nan"), np.full(size, np.nan))
         return Extremes(nothing, nothing, space.products, ending, size, float("nan"), (), 1.0, 1.0)
     values, residuals, rotation = space.ritz()
-    rounding = space.asymmetry + 8.0 * max(precision, EPSILON) * float(np.abs(values).max())
+    relative = 8.0 * max(precision, EPSILON) + 4.0 * EPSILON * space.products
+    rounding = space.asymmetry + relative * float(np.abs(values).max())
 
     def pair(index: int) -> Ritz:
         vector = space.lift(rotation[:, index])
