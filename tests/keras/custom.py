@@ -34,6 +34,23 @@ if BACKEND == "tensorflow":
             self.mean_loss.update_state(loss)
             return {"loss": self.mean_loss.result()}
 
+    class Branching(Base):
+        """Applies its optimizer in a branch of the graph."""
+
+        def train_step(self, data: Any) -> Any:
+            x, y = data
+            with tensorflow.GradientTape() as tape:
+                loss = keras.ops.mean((self(x, training=True) - y) ** 2)
+            variables = self.trainable_variables
+            gradients = tape.gradient(loss, variables)
+
+            def update() -> None:
+                self.optimizer.apply(gradients, variables)
+
+            tensorflow.cond(loss > 0.0, update, lambda: None)
+            self.mean_loss.update_state(loss)
+            return {"loss": self.mean_loss.result()}
+
 elif BACKEND == "torch":
     import torch
 
@@ -65,6 +82,22 @@ else:
             (loss, fixed), gradients = compute(trainable, fixed, *data)
             for _ in range(self.updates):
                 trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+            metrics = self.mean_loss.stateless_update_state(metrics, loss)
+            return {"loss": self.mean_loss.stateless_result(metrics)}, (trainable, fixed, optimizer, metrics)
+
+    class Branching(Model):
+        """Applies its optimizer in a branch of the trace."""
+
+        def train_step(self, state: Any, data: Any) -> Any:
+            trainable, fixed, optimizer, metrics = state
+            compute = jax.value_and_grad(self.compute_loss_and_updates, has_aux=True)
+            (loss, fixed), gradients = compute(trainable, fixed, *data)
+
+            def update(trainable: Any, optimizer: Any) -> Any:
+                return self.optimizer.stateless_apply(optimizer, gradients, trainable)
+
+            now = (list(trainable), list(optimizer))
+            trainable, optimizer = jax.lax.cond(loss > 0.0, update, lambda *same: same, *now)
             metrics = self.mean_loss.stateless_update_state(metrics, loss)
             return {"loss": self.mean_loss.stateless_result(metrics)}, (trainable, fixed, optimizer, metrics)
 

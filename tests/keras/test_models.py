@@ -101,6 +101,23 @@ def test_a_custom_train_step_that_updates_twice_is_not_watched(tmp_path):
     assert len(record.series["epoch_loss"]) == 2
 
 
+@pytest.mark.skipif(BACKEND == "torch", reason="PyTorch branches in Python")
+def test_an_optimizer_in_a_branch_of_the_step_is_not_watched_and_goes_on(tmp_path):
+    """Gradients of several batches are applied so: what a branch makes cannot be read outside of it."""
+    inputs = layers.Input((6,))
+    made = [custom.Branching(inputs, layers.Dense(1)(inputs)) for _ in range(2)]
+    for model in made:
+        model.set_weights([np.full(w.shape, 0.1) for w in model.get_weights()])
+        model.compile(optimizer="sgd")
+    made[0].fit(X[:48], Z[:48], batch_size=16, epochs=2, shuffle=False, verbose=0)
+    record = fitted(tmp_path / "run", made[1], X[:48], Z[:48], batch_size=16, shuffle=False)
+    (reason,) = reasons(record, "unwatched")
+    assert "in a branch" in reason and "bug" not in reason
+    assert len(record.series["epoch_loss"]) == 2
+    for one, other in zip(*(model.get_weights() for model in made), strict=True):
+        assert np.array_equal(one, other) and np.all(np.isfinite(one)) and not np.all(one == 0.1)
+
+
 class Subclassed(keras.Model):
     def __init__(self) -> None:
         super().__init__()

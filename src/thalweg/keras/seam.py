@@ -49,6 +49,7 @@ class Seam:
         self._functional = keras.backend.backend() == "jax"
         self._tracing = self._applied = False
         self._loss: Any = None
+        self._place: Any = None
         self.parameters: list[Any] = []
         self.unconnected: list[Any] = []
         self.broken: Exception | None = None
@@ -146,7 +147,7 @@ class Seam:
     # In the step: traced once, or run eagerly.
 
     def _stateful_step(self, inner: Function, data: Any) -> Any:
-        self._tracing, self._applied, self._loss = True, False, None
+        self._tracing, self._applied, self._loss, self._place = True, False, None, _place()
         try:
             logs = inner(data)
             self._safely(self._tape.write, self._loss)
@@ -159,7 +160,7 @@ class Seam:
         variables = self._tape.variables
         own = len(optimizer) - len(variables)
         optimizer, values = optimizer[:own], optimizer[own:]
-        self._tracing, self._applied, self._loss = True, False, None
+        self._tracing, self._applied, self._loss, self._place = True, False, None, _place()
         try:
             self._scope = keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True)))
             logs, (trainable, fixed, optimizer, metrics) = inner((trainable, fixed, optimizer, metrics), data)
@@ -181,7 +182,7 @@ class Seam:
         variables = list(
             optimizer._trainable_variables if trainable_variables is None else trainable_variables
         )
-        if not self._tracing or not grads:
+        if not self._tracing or not grads or self._enclosed():
             return inner(grads, variables)
         self._safely(self._note_parameters, grads, variables)
         self._safely(
@@ -198,6 +199,17 @@ class Seam:
         self.parameters = list(variables)
         self.unconnected = [v for v, gradient in zip(variables, gradients, strict=True) if gradient is None]
 
+    def _enclosed(self) -> bool:
+        """Whether the optimizer is applied in a branch or loop of the step, which what is seen there cannot leave.
+
+        On JAX it would take the training down with it.
+        """
+        if _place() is self._place:
+            return False
+        reason = "the training step applies its optimizer in a branch, loop or compiled function of its own"
+        self.broken = self.broken or UnsupportedError(reason)
+        return True
+
     def _safely(self, action: Callable[..., None], *args: Any) -> None:
         """Run a probe in the step; where it breaks the step goes on, and the host is told by `broken`."""
         try:
@@ -208,7 +220,7 @@ class Seam:
     def _stateless_apply(
         self, inner: Function, optimizer_variables: Any, grads: Any, trainable_variables: Any
     ) -> Any:
-        if not self._tracing:
+        if not self._tracing or self._enclosed():
             return inner(optimizer_variables, grads, trainable_variables)
         self._safely(self._note_parameters, grads, self._model.trainable_variables)
         self._safely(self._look_before, optimizer_variables, grads, trainable_variables)
@@ -226,6 +238,16 @@ class Seam:
 
 
 _ABSENT = object()
+
+
+def _place() -> Any:
+    """The graph or trace that a value made now belongs to; None where it is computed at once.
+
+    TensorFlow's tensors know their graph, JAX's tracers their trace, and neither backend needs to be imported for it.
+    """
+    value = ops.zeros(())
+    graph = getattr(value, "graph", None)
+    return getattr(value, "_trace", None) if graph is None else graph
 
 
 def _loss_metrics(model: keras.Model) -> list[keras.Metric]:
