@@ -285,7 +285,12 @@ class TestTargetScale:
         assert finding.message == "Not assessed: the loss takes the targets as probabilities."
 
     def heads(
-        self, price: float = 6.7e4, price_loss: float = 3e10, sea_loss: float = 1.8, weighted: bool = False
+        self,
+        price: float = 6.7e4,
+        price_loss: float = 3e10,
+        sea_loss: float = 1.8,
+        weighted: bool = False,
+        layers: tuple[str, str] = ("price", "sea"),
     ):
         """A price in dollars beside a yes or no."""
         sea = {
@@ -298,8 +303,8 @@ class TestTargetScale:
         }
         facts = {**data(), "targets": [{**self.prices, "name": "price"}, {**sea, "whole": True}]}
         ends = {
-            "output_mean/price": [price],
-            "output_mean/sea": [0.66],
+            f"output_mean/{layers[0]}": [price],
+            f"output_mean/{layers[1]}": [0.66],
             "epoch_price_loss": [price_loss],
             "epoch_sea_loss": [sea_loss],
         }
@@ -319,6 +324,13 @@ class TestTargetScale:
         assert "that of `sea` at 1.8, where a constant prediction has 0.641" in finding.message
         assert verdict(self.rule, self.heads(price=2e5, price_loss=50.0)) is SATISFACTORY
         assert verdict(self.rule, self.heads(price=2e5, weighted=True)) is SATISFACTORY
+
+    def test_an_output_that_drowned_is_found_where_its_layer_bears_another_name(self):
+        """A model whose outputs are a dictionary logs their losses by its keys."""
+        finding = ask(self.rule, self.heads(price=2e5, layers=("dense_1", "dense_2")))
+        assert finding.verdict is CONCERN
+        assert "the loss of output `price` ended at 3e+10 and that of `sea` at 1.8" in finding.message
+        assert verdict(self.rule, self.heads(price=2e5, sea_loss=0.3, layers=("a", "b"))) is SATISFACTORY
 
 
 class TestIdleColumns:

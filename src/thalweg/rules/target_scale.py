@@ -122,7 +122,7 @@ class TargetScale(Rule):
 
     def _drowned(self, record: Record, targets: Sequence[Mapping[str, Any]], wild: int) -> Shortfall | None:
         """Another output that the loss of the wild one left no better than a constant prediction."""
-        names = _outputs(record, targets)
+        names = _logged(record, targets)
         if any(row.get("weighted") is not False for row in rows(record, "losses")):
             return None
         ended = [last(record, f"epoch_{name}_loss") for name in names]
@@ -155,6 +155,13 @@ def _outputs(record: Record, targets: Sequence[Mapping[str, Any]]) -> list[str]:
     if len(targets) == 1 or len(known) != len(targets):
         return [""] * len(targets)
     return names if set(names) == set(known) else known
+
+
+def _logged(record: Record, targets: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The name under which each output's loss is logged: the key of its target, or that of its layer."""
+    pairs = zip(targets, _outputs(record, targets), strict=True)
+    names = [(name_of(row, ""), output) for row, output in pairs]
+    return [key if f"epoch_{key}_loss" in record.series else output for key, output in names]
 
 
 def _loss(record: Record, targets: Sequence[Mapping[str, Any]], i: int) -> str:
