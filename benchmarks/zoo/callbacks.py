@@ -11,7 +11,7 @@ from keras.callbacks import (
     ReduceLROnPlateau,
 )
 from keras.optimizers import SGD, Adam
-from keras.optimizers.schedules import ExponentialDecay
+from keras.optimizers.schedules import CosineDecay, ExponentialDecay
 
 from benchmarks.zoo import samples
 from benchmarks.zoo.program import Training, faulty
@@ -19,6 +19,7 @@ from benchmarks.zoo.training import (
     binary,
     classifier,
     contrastive,
+    explained,
     log_score,
     network,
     regression,
@@ -240,3 +241,65 @@ def schedule_free_beside_its_average(rng, switched):
     optimizer = keras.optimizers.ScheduleFreeAdamW(0.1)
     training = classifier(model, data, optimizer, epochs=12, callbacks=calls)
     return replaced(training, lambda: log_score(model, data))
+
+
+class WarmUp:
+    """A rate that rises with every call, and is called once."""
+
+    def __init__(self, peak, steps):
+        self.peak, self.steps, self.step = peak, steps, 0
+
+    def __call__(self):
+        """The rate of the next step."""
+        self.step += 1
+        return self.peak * min(self.step / self.steps, 1.0)
+
+
+@faulty(FAMILY, "K002", fault={"schedule": False}, twin={"schedule": True})
+def a_warm_up_that_never_warms(rng, schedule):
+    """A rate that counts its own steps stays at the first of them. PyTorch asks every time: there it is no fault."""
+    rate = CosineDecay(1e-5, 10**6, warmup_target=5e-3, warmup_steps=200) if schedule else WarmUp(5e-3, 200)
+    return classifier(network(64, 32, 10), samples.digits(rng), Adam(rate), epochs=15)
+
+
+@faulty(FAMILY, "K006", fault={"mode": "min"}, twin={"mode": "max"})
+def the_worst_accuracy_restored(rng, mode):
+    """`mode="min"` for an accuracy: the weights of the first epochs come back."""
+    stop = EarlyStopping("val_accuracy", mode=mode, patience=10, restore_best_weights=True)
+    return classifier(network(64, 32, 10), samples.digits(rng), Adam(2e-3), epochs=15, callbacks=[stop])
+
+
+@faulty(FAMILY, "K006", fault={"mode": "max"}, twin={"mode": "min"})
+def the_largest_loss_saved(rng, mode):
+    """`mode="max"` for a loss: what is judged is the file."""
+    path, data = str(scratch() / "best.keras"), samples.friedman(rng)
+    save = ModelCheckpoint(path, monitor="val_loss", mode=mode, save_best_only=True)
+    training = regression(network(10, 32, 1, end=None), data, Adam(5e-3), epochs=15, callbacks=[save])
+    return replaced(training, lambda: explained(keras.saving.load_model(path), data))
+
+
+@faulty(FAMILY, "K005", fault={"guard": 0.0}, twin={"guard": 1e-7})
+def a_first_model_kept_for_ever(rng, guard):
+    """`save_best_only` by a score that is no number at first: what is judged is the file."""
+    path = str(scratch() / "best.keras")
+    training = rare(rng, guard, ModelCheckpoint(path, monitor="val_f1", mode="max", save_best_only=True))
+
+    def quality():
+        training.model.load_weights(path)
+        return training.quality()
+
+    return Training(training.model, {**training.fit, "epochs": 12}, quality)
+
+
+@faulty(FAMILY, "K008", fault={"known": False}, twin={"known": True})
+def a_tuned_model_overwritten(rng, known):
+    """Tuning goes on from the file of the best model, on other rows, and its first epoch replaces that file."""
+    path, data = str(scratch() / "best.keras"), samples.friedman(rng)
+    save = ModelCheckpoint(path, save_best_only=True)
+    first = regression(network(10, 32, 1, end=None), data, Adam(5e-3), epochs=15, callbacks=[save])
+    history = first.model.fit(**first.fit, verbose=0)
+    best = min(history.history["val_loss"]) if known else None
+    model, few = keras.saving.load_model(path), samples.replace(data, x=data.x[:40], y=data.y[:40])
+    again = ModelCheckpoint(path, save_best_only=True, initial_value_threshold=best)
+    tuned = regression(model, few, SGD(0.1, momentum=0.9), epochs=5, callbacks=[again])
+    return replaced(tuned, lambda: explained(keras.saving.load_model(path), data))

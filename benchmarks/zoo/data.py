@@ -1,12 +1,23 @@
 """Faults of the data: what goes in, what is asked for, and in what order."""
 
+import keras
 import numpy as np
+from keras import layers
 from keras.callbacks import EarlyStopping
 from keras.optimizers import SGD, Adam
 
 from benchmarks.zoo import samples
-from benchmarks.zoo.program import faulty
-from benchmarks.zoo.training import accuracy, binary, classifier, network, recall, regression, replaced
+from benchmarks.zoo.program import Training, faulty
+from benchmarks.zoo.training import (
+    accuracy,
+    binary,
+    classifier,
+    explained,
+    network,
+    recall,
+    regression,
+    replaced,
+)
 from thalweg import Family
 
 FAMILY = Family.DATA
@@ -267,3 +278,135 @@ def sorted_by_the_target(rng, shuffle):
     order = np.argsort(data.y)
     data = samples.replace(data, x=data.x[order], y=data.y[order])
     return regression(network(10, 32, 1, end=None), data, SGD(0.05), epochs=15, shuffle=shuffle)
+
+
+def unknown(rng, data, share, code, dropped):
+    """Some targets are not known: a number stands for them, or their examples are dropped."""
+    for part in ("", "_val"):
+        x, y = getattr(data, f"x{part}"), getattr(data, f"y{part}")
+        gone = rng.random(len(y)) < share
+        x, y = (x[~gone], y[~gone]) if dropped else (x, np.where(gone, np.float32(code), y))
+        data = samples.replace(data, **{f"x{part}": x, f"y{part}": y})
+    return data
+
+
+@faulty(FAMILY, "D012", fault={"dropped": False}, twin={"dropped": True})
+def readings_of_minus_9999(rng, dropped):
+    """A logger writes -9999 where it has nothing to say."""
+    data = unknown(rng, samples.friedman(rng), 0.03, -9999.0, dropped)
+    return regression(network(10, 32, 1, end=None), data, Adam(5e-3), epochs=15)
+
+
+@faulty(FAMILY, "D012", fault={"dropped": False}, twin={"dropped": True})
+def a_mileage_of_999(rng, dropped):
+    """Cars whose mileage nobody knows; the targets are standardised afterwards, so that their scale looks well."""
+    data = samples.scaled_targets(unknown(rng, samples.cars(rng), 0.04, 999.0, dropped))
+    return regression(network(9, 32, 1, end=None), data, Adam(5e-3), epochs=30)
+
+
+@faulty(FAMILY, "D012", fault={"dropped": False}, twin={"dropped": True})
+def a_pressure_of_nought(rng, dropped):
+    """A blood pressure that was not taken stands as 0, where others are around 120."""
+    data = samples.friedman(rng).targets(lambda y: 120.0 + 15.0 * y)
+    data = samples.scaled_targets(unknown(rng, data, 0.06, 0.0, dropped))
+    return regression(network(10, 32, 1, end=None), data, Adam(5e-3), epochs=15)
+
+
+def normalised(data, adapted, *widths, end):
+    """A perceptron behind a layer that normalises, adapted or not."""
+    layer = layers.Normalization()
+    if adapted:
+        layer.adapt(data.x)
+    return keras.Sequential([keras.Input(widths[:1]), layer, *network(*widths, end=end).layers])
+
+
+@faulty(FAMILY, "D002", fault={"adapted": False}, twin={"adapted": True})
+def wine_behind_a_layer_not_adapted(rng, adapted):
+    """A Normalization layer, and nobody called `adapt`."""
+    data = samples.wine(rng, scaled=False)
+    return classifier(normalised(data, adapted, 13, 16, 3, end="softmax"), data, Adam(5e-3), epochs=30)
+
+
+@faulty(FAMILY, "D002", fault={"adapted": False}, twin={"adapted": True})
+def a_forgotten_adapt(rng, adapted):
+    """The same under SGD with momentum, areas in the thousands beside smoothness of a tenth."""
+    data = samples.cancer(rng, scaled=False)
+    model = normalised(data, adapted, 30, 16, 1, end="sigmoid")
+    return binary(model, data, SGD(0.02, momentum=0.9), epochs=15)
+
+
+def weights_of(y, inverse):
+    """Class weights by the classes' shares: inverse to them, or the wrong way round."""
+    share = np.bincount(y) / len(y)
+    weight = 1.0 / share if inverse else share
+    return dict(enumerate((weight / weight.min()).tolist()))
+
+
+@faulty(FAMILY, "D010", fault={"inverse": False}, twin={"inverse": True})
+def tumours_weighted_down(rng, inverse):
+    """Class weights that grow with the class: 42 for no tumour, 1 for a tumour."""
+    data = samples.standardised(samples.mammography(rng))
+    model = network(6, 8, 1, end="sigmoid")
+    weights = weights_of(data.y, inverse)
+    training = binary(model, data, Adam(1e-2), epochs=8, batch_size=64, class_weight=weights)
+    return replaced(training, lambda: recall(model, data))
+
+
+@faulty(FAMILY, "D010", fault={"inverse": False}, twin={"inverse": True})
+def weights_by_count(rng, inverse):
+    """Three classes, eight, one and one of ten; the weights are the counts, and should be their inverses."""
+    data = samples.clusters(rng, 800, 3, weights=[0.8, 0.1], flip_y=0.0)
+    model = network(20, 16, 3)
+    training = classifier(model, data, Adam(5e-3), epochs=15, class_weight=weights_of(data.y, inverse))
+    return replaced(training, lambda: recall(model, data))
+
+
+def joint(inputs, body, heads, targets, data, optimizer, losses, quality, epochs=15, **compiled):
+    """A training of two outputs, by name, of which one is judged."""
+    model = keras.Model(inputs, {name: head(body) for name, head in heads.items()})
+    model.compile(optimizer, losses, **compiled)
+    y, y_val = targets(data.x, data.y), targets(data.x_val, data.y_val)
+    fit = {"x": data.x, "y": y, "validation_data": (data.x_val, y_val), "epochs": epochs}
+    return Training(model, fit, quality(model))
+
+
+@faulty(FAMILY, "D003", fault={"unit": 1e4}, twin={"unit": 1.0})
+def ink_that_drowns_the_digit(rng, unit):
+    """A class and an amount of ink from one narrow body; the error of the ink is millions of the other's."""
+    data, inputs = samples.digits(rng), keras.Input((64,))
+    body = layers.Dense(12, activation="relu")(inputs)
+    heads = {"kind": layers.Dense(10, activation="softmax"), "ink": layers.Dense(1)}
+    mean, spread = data.x.mean(1).mean(), data.x.mean(1).std()
+
+    def targets(x, y):
+        return {"kind": y, "ink": ((x.mean(1) - mean) / spread * unit).astype("float32")}
+
+    losses = {"kind": "sparse_categorical_crossentropy", "ink": "mse"}
+    optimizer = SGD(0.1, global_clipnorm=1.0)
+
+    def quality(model):
+        return lambda: accuracy(keras.Model(model.inputs, model.output["kind"]), data)
+
+    return joint(inputs, body, heads, targets, data, optimizer, losses, quality)
+
+
+@faulty(FAMILY, "D003", fault={"unit": 2e4}, twin={"unit": 1.0})
+def a_price_that_drowns_the_age(rng, unit):
+    """Two numbers of one house: a price in dollars and an age, and clipped gradients."""
+    data, inputs = samples.friedman(rng), keras.Input((10,))
+    body = layers.Dense(24, activation="relu")(inputs)
+    heads = {"price": layers.Dense(1), "age": layers.Dense(1)}
+
+    def age(x):
+        return (x[:, 5] * x[:, 6] + x[:, 7]) / np.float32(1.4)
+
+    def targets(x, y):
+        return {"price": y * np.float32(unit), "age": age(x)}
+
+    optimizer = SGD(0.1, global_clipnorm=1.0)
+    judged = samples.replace(data, y_test=age(data.x_test))
+
+    def quality(model):
+        return lambda: explained(keras.Model(model.inputs, model.output["age"]), judged)
+
+    return joint(inputs, body, heads, targets, data, optimizer, {"price": "mse", "age": "mse"}, quality)

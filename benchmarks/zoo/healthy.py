@@ -9,12 +9,14 @@ from keras.optimizers import SGD, Adam, AdamW, Nadam, RMSprop
 from keras.optimizers.schedules import CosineDecay, LearningRateSchedule, PiecewiseConstantDecay
 
 from benchmarks.zoo import samples
+from benchmarks.zoo.own_step import Accumulating, OwnError, own
 from benchmarks.zoo.program import Training, healthy
 from benchmarks.zoo.training import (
     accuracy,
     binary,
     classifier,
     contrastive,
+    explained,
     network,
     outputs,
     regression,
@@ -648,3 +650,132 @@ def half_of_the_units_dropped(rng):
     body = [layers.Dense(64, activation="relu"), layers.Dropout(0.5), layers.Dense(10, activation="softmax")]
     model = keras.Sequential([keras.Input((64,)), *body])
     return classifier(model, samples.digits(rng), Adam(CosineDecay(1e-2, 435)), epochs=15)
+
+
+@healthy()
+def wine_normalised_by_a_layer(rng):
+    """Wild columns behind a Normalization layer that was adapted to them."""
+    data = samples.wine(rng, scaled=False)
+    layer = layers.Normalization()
+    layer.adapt(data.x)
+    model = keras.Sequential([keras.Input((13,)), layer, *network(13, 16, 3).layers])
+    return classifier(model, data, Adam(CosineDecay(1e-2, 60)), epochs=15)
+
+
+@healthy()
+def a_layer_with_nothing_to_normalise(rng):
+    """A Normalization layer that nobody adapted, before columns that were standardised already."""
+    model = keras.Sequential(
+        [keras.Input((10,)), layers.Normalization(), *network(10, 32, 1, end=None).layers]
+    )
+    return regression(model, samples.friedman(rng), Adam(CosineDecay(1e-2, 285)), epochs=15)
+
+
+@healthy()
+def accumulated_by_hand(rng):
+    """Gradients of four batches, applied and set to zero, in a training step of one's own."""
+    model = own(Accumulating, network(10, 32, 1, end=None), every=4, emptied=True)
+    return regression(model, samples.friedman(rng), Adam(CosineDecay(3e-2, 140)), epochs=30)
+
+
+@healthy()
+def an_error_computed_by_the_step(rng):
+    """A training step of one's own that brings targets and outputs into one shape."""
+
+    def error(y, answer):
+        return ops.mean(ops.square(y - ops.reshape(answer, (-1,))))
+
+    model, data = own(OwnError, network(10, 32, 1, end=None), error=error), samples.friedman(rng)
+    model.compile(Adam(CosineDecay(1e-2, 285)))
+    return Training(model, {"x": data.x, "y": data.y, "epochs": 15}, lambda: explained(model, data))
+
+
+@healthy()
+def classes_weighted_inversely(rng):
+    """Three classes of unequal size, the rarer ones weighted up."""
+    data = samples.clusters(rng, 800, 3, weights=[0.8, 0.1], flip_y=0.0, class_sep=2.0)
+    counts = np.bincount(data.y)
+    weights = {kind: len(data.y) / (3 * int(count)) for kind, count in enumerate(counts)}
+    optimizer = Adam(CosineDecay(1e-2, 375))
+    return classifier(network(20, 16, 3), data, optimizer, epochs=15, class_weight=weights)
+
+
+@healthy()
+def digits_mildly_augmented(rng):
+    """Turned by seven degrees and shifted by a pixel at most."""
+    augment = [layers.RandomRotation(0.02), layers.RandomTranslation(0.1, 0.1)]
+    body = [*augment, layers.Conv2D(16, 3, activation="relu"), layers.Flatten()]
+    model = keras.Sequential([keras.Input((8, 8, 1)), *body, layers.Dense(10, activation="softmax")])
+    return classifier(model, samples.small_images(rng), Adam(CosineDecay(1e-2, 435)), epochs=15)
+
+
+@healthy()
+def discs_turned_any_way(rng):
+    """Large or small? A full turn and shifts by a third change nothing about that."""
+    y = rng.integers(0, 3, 1300)
+    middle, grid = rng.uniform(4, 8, (1300, 2, 1, 1)), np.arange(12.0)
+    far = np.hypot(grid[:, None] - middle[:, 0], grid[None, :] - middle[:, 1])
+    x = (far < 1.2 + y[:, None, None]) + rng.normal(0, 0.2, far.shape)
+    data = samples.split(rng, x[..., None].astype("float32"), y, 600, 200, 500)
+    augment = [layers.RandomRotation(0.5), layers.RandomTranslation(0.25, 0.25)]
+    body = [*augment, layers.Conv2D(8, 3, activation="relu"), layers.GlobalAveragePooling2D()]
+    model = keras.Sequential([keras.Input((12, 12, 1)), *body, layers.Dense(3, activation="softmax")])
+    return classifier(model, data, Adam(CosineDecay(3e-2, 475)), epochs=25)
+
+
+@healthy()
+def unlike_outputs_balanced(rng):
+    """A class, and an amount in the thousands whose loss weighs a millionth."""
+    data, inputs = samples.digits(rng), keras.Input((64,))
+    h = layers.Dense(32, activation="relu")(inputs)
+    heads = {"kind": layers.Dense(10, activation="softmax")(h), "ink": layers.Dense(1)(h)}
+    model = keras.Model(inputs, heads)
+    losses = {"kind": "sparse_categorical_crossentropy", "ink": "mse"}
+    model.compile(SGD(CosineDecay(0.2, 580)), losses, loss_weights={"kind": 1.0, "ink": 1e-6})
+    mean = data.x.mean()
+    y, y_val = (
+        {"kind": y, "ink": (x.mean(1) - mean) * np.float32(2e4)}
+        for x, y in ((data.x, data.y), (data.x_val, data.y_val))
+    )
+    fit = {"x": data.x, "y": y, "validation_data": (data.x_val, y_val), "epochs": 20}
+    answers = keras.Model(inputs, heads["kind"])
+    return Training(model, fit, lambda: accuracy(answers, data))
+
+
+@healthy()
+def rain_that_is_often_nothing(rng):
+    """Two days in three are dry: nought is a real amount."""
+    data = samples.linear(rng, noise=0.2).targets(lambda y: 10.0 * np.maximum(y - 0.4, 0.0))
+    return regression(network(10, 32, 1, end=None), data, Adam(CosineDecay(1e-2, 380)), epochs=20)
+
+
+@healthy()
+def a_machine_that_is_off(rng):
+    """50 kilowatts, more or less, or none at all, and a column says which: a state, no missing value."""
+    x = rng.normal(size=(1300, 6)).astype("float32")
+    x[:, 0] = rng.random(1300) < 0.9
+    y = np.where(x[:, 0] > 0, 50.0 + 4.0 * x[:, 1] - 3.0 * x[:, 2], 0.0) + rng.normal(0, 0.3, 1300) * x[:, 0]
+    data = samples.scaled_targets(samples.split(rng, x, y.astype("float32"), 600, 200, 500))
+    return regression(network(6, 32, 1, end=None), data, Adam(CosineDecay(1e-2, 380)), epochs=20)
+
+
+@healthy()
+def counts_that_are_often_nought(rng):
+    """Half of the counts are nought by nature, the others Poisson: a Poisson loss, and a mean to foretell."""
+    data = samples.linear(rng, noise=0.1)
+    data = data.targets(lambda y: rng.poisson(np.exp(1.5 + y) * (rng.random(len(y)) < 0.5)).astype("float32"))
+    model = network(10, 16, 1, end="exponential")
+    return regression(model, data, Adam(CosineDecay(5e-3, 285)), "poisson", epochs=15)
+
+
+@healthy()
+def a_likelihood_below_zero(rng):
+    """A mean and a spread for each example; the density is above one, and the loss below zero, by right."""
+
+    def likelihood(y, answer):
+        mean, log = answer[:, :1], answer[:, 1:]
+        return log + 0.5 * ops.square((ops.reshape(y, (-1, 1)) - mean) * ops.exp(-log))
+
+    data, model = samples.linear(rng, noise=0.1), network(10, 32, 2, end=None)
+    training = regression(model, data, Adam(CosineDecay(1e-2, 190)), likelihood, epochs=10)
+    return replaced(training, lambda: explained(keras.Model(model.inputs, model.outputs[0][:, :1]), data))

@@ -1,13 +1,15 @@
 """Faults of the optimisation: step size, sign, schedule, batch, clipping."""
 
 import keras
+import numpy as np
 from keras import layers, ops
 from keras.optimizers import SGD, Adam, RMSprop
 from keras.optimizers.schedules import CosineDecay, ExponentialDecay, InverseTimeDecay, PiecewiseConstantDecay
 
 from benchmarks.zoo import samples
+from benchmarks.zoo.own_step import Accumulating, own
 from benchmarks.zoo.program import faulty
-from benchmarks.zoo.training import binary, classifier, network, regression
+from benchmarks.zoo.training import binary, classifier, log_score, network, outputs, regression, replaced
 from thalweg import Family
 
 FAMILY = Family.OPTIMISATION
@@ -187,3 +189,64 @@ def one_wild_target_unclipped(rng, clip):
     data = samples.friedman(rng)
     data.y[rng.integers(0, 600, 4)] *= 2000.0
     return regression(network(10, 32, 1, end=None), data, SGD(0.02, global_clipnorm=clip), epochs=15)
+
+
+@faulty(FAMILY, "P007", fault={"emptied": False}, twin={"emptied": True})
+def gradients_never_set_to_zero(rng, emptied):
+    """A training step of one's own without `zero_grad`: every step goes along all gradients that ever were."""
+    model = own(Accumulating, network(10, 32, 1, end=None), every=1, emptied=emptied)
+    return regression(model, samples.friedman(rng), SGD(0.05), epochs=15)
+
+
+@faulty(FAMILY, "P007", fault={"emptied": False}, twin={"emptied": True})
+def a_sum_that_is_never_emptied(rng, emptied):
+    """Gradients of four batches are added up and applied, and the sum goes on from there."""
+    model, data = own(Accumulating, network(64, 32, 10), every=4, emptied=emptied), samples.digits(rng)
+    training = classifier(model, data, SGD(0.1), epochs=20)
+    return replaced(training, lambda: log_score(model, data))
+
+
+class ByHand(keras.optimizers.Optimizer):
+    """Gradient descent by hand; with the other sign it climbs."""
+
+    def __init__(self, learning_rate, sign, **kwargs):
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        self.sign = sign
+
+    def update_step(self, gradient, variable, learning_rate):
+        """One step of one variable."""
+        step = ops.cast(learning_rate, variable.dtype) * gradient
+        self.assign_add(variable, self.sign * step)
+
+
+@faulty(FAMILY, "P007", fault={"sign": 1.0}, twin={"sign": -1.0})
+def an_update_that_is_added(rng, sign):
+    """An optimizer of one's own that adds the gradient: a run that climbs, step by small step."""
+    optimizer = ByHand(0.005, sign)
+    return regression(network(10, 1, end=None), samples.linear(rng), optimizer, epochs=10)
+
+
+def turned_away(y, answer):
+    """One minus the cosine, by someone who did not know that Keras's loss is the negative of it already."""
+    return 1.0 - keras.losses.cosine_similarity(y, answer)
+
+
+def turned_towards(y, answer):
+    """One minus the cosine."""
+    return 1.0 + keras.losses.cosine_similarity(y, answer)
+
+
+@faulty(FAMILY, "P007", fault={"loss": turned_away}, twin={"loss": turned_towards})
+def a_cosine_negated_twice(rng, loss):
+    """Directions to be foretold; the loss falls nicely, and the answers point the other way."""
+    x = rng.normal(size=(1300, 12)).astype("float32")
+    y = np.tanh(x @ rng.normal(size=(12, 5))).astype("float32")
+    data, model = samples.split(rng, x, y, 600, 200, 500), network(12, 32, 5, end=None)
+    training = regression(model, data, Adam(5e-3), loss, epochs=12)
+    model.compile(Adam(5e-3), loss, metrics=[keras.metrics.CosineSimilarity()])
+
+    def cosine():
+        a, b = outputs(model, data.x_test), data.y_test
+        return float(np.mean((a * b).sum(1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))))
+
+    return replaced(training, cosine)

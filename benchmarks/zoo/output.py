@@ -6,8 +6,17 @@ from keras.losses import BinaryCrossentropy, SparseCategoricalCrossentropy
 from keras.optimizers import SGD, Adam
 
 from benchmarks.zoo import samples
-from benchmarks.zoo.program import faulty
-from benchmarks.zoo.training import binary, classifier, network, outputs, regression, replaced
+from benchmarks.zoo.own_step import OwnError, own
+from benchmarks.zoo.program import Training, faulty
+from benchmarks.zoo.training import (
+    binary,
+    classifier,
+    explained,
+    network,
+    outputs,
+    regression,
+    replaced,
+)
 from thalweg import Family
 
 FAMILY = Family.OUTPUT
@@ -241,3 +250,37 @@ def a_head_that_begins_certain(rng, bias):
     start[0] = bias
     model.layers[-1].bias.assign(start)
     return classifier(model, samples.digits(rng), SGD(0.03), epochs=10)
+
+
+def plain_error(y, answer):
+    """A squared error as one writes it down, whatever the shapes."""
+    return ops.mean(ops.square(y - answer))
+
+
+def by_own_step(model, data, optimizer, epochs):
+    """A regression by a training step of one's own. Keras knows no loss, and so there is no validation."""
+    model.compile(optimizer)
+    return Training(model, {"x": data.x, "y": data.y, "epochs": epochs}, lambda: explained(model, data))
+
+
+@faulty(FAMILY, "O005", fault={"error": plain_error}, twin={"error": right_error})
+def a_step_that_broadcasts(rng, error):
+    """Outputs (n, 1) minus targets (n,) in a training step of one's own: there Keras brings nothing into shape."""
+    model = own(OwnError, network(10, 32, 1, end=None), error=error)
+    return by_own_step(model, samples.friedman(rng), Adam(5e-3), epochs=15)
+
+
+def plain_distance(y, answer):
+    """The same with absolute values."""
+    return ops.mean(ops.abs(y - answer))
+
+
+@faulty(FAMILY, "O005", fault={"columns": True}, twin={"columns": False})
+def a_column_meets_a_row_in_the_step(rng, columns):
+    """Outputs without their last axis, and targets with one, as a table hands them over."""
+    body = network(8, 32, 1, end=None)
+    body.add(layers.Reshape(()))
+    model, data = own(OwnError, body, error=plain_distance), samples.houses(rng)
+    training = by_own_step(model, data, Adam(5e-3), epochs=12)
+    fit = {**training.fit, "y": data.y[:, None] if columns else data.y}
+    return Training(model, fit, training.quality)

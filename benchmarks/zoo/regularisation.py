@@ -152,3 +152,33 @@ def far_too_many_epochs(rng, epochs):
     model = network(20, 64, 64, 2)
     training = classifier(model, data, Adam(5e-3), epochs=epochs)
     return replaced(training, lambda: log_score(model, data))
+
+
+def convolutional(augment, size, classes):
+    """Pictures, augmented in training; two convolutions and a head."""
+    body = [layers.Conv2D(8, 3, activation="relu"), layers.MaxPooling2D()]
+    body += [layers.Conv2D(16, 3, activation="relu"), layers.Flatten()]
+    return keras.Sequential(
+        [keras.Input((size, size, 1)), *augment, *body, layers.Dense(classes, activation="softmax")]
+    )
+
+
+@faulty(FAMILY, "R002", fault={"turn": 0.5}, twin={"turn": 0.02})
+def which_side_is_up(rng, turn):
+    """By how many quarters was this picture turned? And then it is turned by any angle."""
+    data = samples.pictures(rng, "fashion_mnist").inputs(lambda x: x[:, ::2, ::2, None] / np.float32(255.0))
+    for part in ("", "_val", "_test"):
+        x = getattr(data, f"x{part}")
+        quarters = rng.integers(0, 4, len(x))
+        x = np.stack([np.rot90(one, k) for one, k in zip(x, quarters, strict=True)])
+        data = samples.replace(data, **{f"x{part}": x, f"y{part}": quarters})
+    model = convolutional([layers.RandomRotation(turn)], 14, 4)
+    return classifier(model, data, Adam(5e-3), epochs=8)
+
+
+@faulty(FAMILY, "R002", fault={"shift": 0.8}, twin={"shift": 0.05})
+def shifted_out_of_the_picture(rng, shift):
+    """`RandomTranslation` by up to four fifths: of many pictures only a corner is left."""
+    data = samples.pictures(rng).inputs(lambda x: x[:, ::2, ::2, None] / np.float32(255.0))
+    augment = [layers.RandomTranslation(shift, shift, fill_mode="constant")]
+    return classifier(convolutional(augment, 14, 10), data, Adam(5e-3), epochs=8)

@@ -148,6 +148,12 @@ def shared(name: str) -> Path:
     return path
 
 
+def scaled_targets(data: Sample) -> Sample:
+    """Targets shifted and scaled by the training examples."""
+    mean, scale = data.y.mean(), data.y.std()
+    return data.targets(lambda y: ((y - mean) / scale).astype("float32"))
+
+
 @functools.cache
 def _archive(name: str) -> tuple[Any, Any]:
     with np.load(shared(name)) as arrays:
@@ -172,6 +178,12 @@ def houses(rng: Random, scaled: bool = True) -> Sample:
     table = np.array(rows, "float64")
     y = (table[:, 8] - 2.07e5) / 1.15e5 if scaled else table[:, 8]
     return standardised(split(rng, table[:, :8], y.astype("float32"), 1000, 300))
+
+
+def cars(rng: Random) -> Sample:
+    """Miles per gallon of 392 cars, unscaled, by nine columns."""
+    table = np.array(_rows("auto-mpg")[1:], "float32")
+    return standardised(split(rng, table[:, 1:], table[:, 0], 280, 40, 70))
 
 
 def mammography(rng: Random) -> Sample:
