@@ -557,6 +557,13 @@ def test_gradients_that_add_up() -> None:
         assert ask("P007", record).verdict is Verdict.SATISFACTORY
 
 
+def test_gradients_that_add_up_until_there_is_no_number() -> None:
+    """The probe batch of a network of NaN has no loss: it did not fall."""
+    for probe in (np.nan, np.inf):
+        assert ask("P007", adding_up(probe=probe)).verdict is Verdict.CONCERN
+        assert ask("P007", adding_up(cosine=0.5, probe=probe)).verdict is Verdict.SATISFACTORY
+
+
 def test_gradients_that_add_up_after_a_long_fall() -> None:
     """Down over most of the run, and far up at its end: it did not rise all the way."""
     loss = np.r_[np.linspace(2.5, 1.0, N - 100), np.linspace(1.0, 6.0, 100)]

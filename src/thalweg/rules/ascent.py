@@ -47,8 +47,8 @@ class Ascent(Rule):
     - the loss rose from one sixteenth of the run to the next (sign test of their medians, p under
       `significance`, which one exception passes), to an end above its start by half, on small steps in one
       direction (no update above `ratio` of its parameters among the first 20, mean cosine of successive
-      gradients above `cosine` with 99 % confidence), and the loss on the probe batch rose with it. Steps that
-      are too long raise the loss by jumping to and fro, and have neither;
+      gradients above `cosine` with 99 % confidence), and the loss on the probe batch rose with it, or was not
+      finite any more. Steps that are too long raise the loss by jumping to and fro, and have neither;
     - the loss ended as far above its start, by whatever way and on steps of any size, where that mean cosine was
       above `straight` with 99 % confidence: a step past the bottom of a valley turns the gradient round. Gradients
       that add up over the steps (PyTorch, without `zero_grad`) show so too.
@@ -300,7 +300,8 @@ class Ascent(Rule):
             f"The loss rose from {{start}} to {{end}}{since}, with first updates of at most {{ratio}} of their "
             "parameters and a mean cosine of successive gradients of {cosine}"
         )
-        if not went.cosine.quantile(0.01) > least or not probe.values[-1] > probe.values[0]:
+        # A probe that is no longer finite did not fall.
+        if not went.cosine.quantile(0.01) > least or probe.values[-1] <= probe.values[0]:
             return self.finding(Verdict.SATISFACTORY, f"{told}, which is no climb by small steps.", evidence)
         return self.finding(
             Verdict.CONCERN,
