@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -268,3 +269,15 @@ def test_total(matrix, products, basis, tolerance, start, value, failure):
         )
         found.upper(failure), found.lower(failure), found.missed_above(value), found.missed_below(value)
         assert found.products <= products
+
+
+@pytest.mark.parametrize("size", [2, 3, 30])
+def test_the_chance_of_a_small_component_against_students_t(size):
+    """After one product phi is (lambda - mean) / beta; a component c of a unit vector is a t in disguise."""
+    spectrum = np.linspace(0.0, 1.0, size)
+    found = extremes(lambda v: spectrum * v, size, products=1, basis=2, seed=7)
+    beyond = (1.3 - found.largest.value) / (found.largest.residual - found.rounding)
+    square = 1.0 / (1.0 + beyond**2)
+    t = np.sqrt(square * (size - 1.0) / (1.0 - square))
+    true = 2.0 * scipy.stats.t.cdf(t, size - 1.0) - 1.0
+    assert found.missed_above(1.3) == pytest.approx(true, rel=1e-9)

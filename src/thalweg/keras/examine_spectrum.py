@@ -25,8 +25,8 @@ _MISSED = 0.01
 """Chance of an eigenvalue that was missed, for which the tolerance is given."""
 _BYTES = 256_000_000
 """What a basis of the Lanczos process may take."""
-_RESIDUAL = 1e-3
-"""Relative to the largest magnitude: the extremes are then right to about its square."""
+_RESIDUAL = 1e-4
+"""Relative to the largest magnitude: with less, the chance of what was missed is seldom settled either."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
