@@ -46,7 +46,7 @@ def trained(optimizer: keras.optimizers.Optimizer) -> keras.Model:
     random = np.random.default_rng(1)
     for _ in range(5):
         gradients = [random.standard_normal(v.shape).astype("float32") for v in model.trainable_variables]
-        optimizer.apply(gradients, model.trainable_variables)
+        optimizer.apply([keras.ops.convert_to_tensor(g) for g in gradients], model.trainable_variables)
     return model
 
 

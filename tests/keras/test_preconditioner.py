@@ -67,7 +67,8 @@ def test_the_optimizer_itself_is_stable_below_its_limit_and_not_above(name, fact
     sizes = []
     while len(sizes) < 120 and not (sizes and sizes[-1].max() > 1e3):
         gradient = (curvature * flat(variables)).astype("float32")
-        optimizer.apply([gradient[:2], gradient[2:].reshape(1, 1)], variables)
+        pieces = (gradient[:2], gradient[2:].reshape(1, 1))
+        optimizer.apply([keras.ops.convert_to_tensor(piece) for piece in pieces], variables)
         sizes.append(np.abs(flat(variables) / start))
     # What oscillates is compared by its largest; so near to the limit it may first rise.
     late, early = np.max(sizes[-20:], axis=0), np.max(sizes[-60:-40] or [np.ones(3)], axis=0)
@@ -93,7 +94,7 @@ def test_the_last_step_is_what_the_preconditioner_says(name, steps):
     random, before, gradient = np.random.default_rng(0), np.zeros(3), np.zeros(3)
     for _ in range(steps):
         before, gradient = flat([variable]), random.standard_normal(3).astype("float32")
-        optimizer.apply([gradient], [variable])
+        optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
     found = preconditioner(optimizer, [variable])
     decayed = before * (1.0 - found.learning_rate * (optimizer.weight_decay or 0.0))
     mean = gradient.astype(float)
@@ -140,12 +141,12 @@ def test_what_scales_the_loss_is_looked_through():
 
 
 def test_what_is_not_known_says_so():
-    class Own(optimizers.SGD):
-        pass
+    class SGD(optimizers.SGD):
+        """A user's own, of a name that is known."""
 
     for optimizer, words in (
         (optimizers.Lion(0.1), "no stability limit is known for the optimizer Lion"),
-        (Own(0.1), "no stability limit is known for the optimizer Own"),
+        (SGD(0.1), "no stability limit is known for the optimizer SGD"),
         (optimizers.Adam(0.1), "the optimizer Adam has made no step"),
     ):
         with pytest.raises(UnsupportedError, match=words):

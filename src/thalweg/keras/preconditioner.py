@@ -38,9 +38,10 @@ def preconditioner(optimizer: Any, variables: Iterable[Any]) -> Preconditioner:
     for another optimizer, one that does not hold these variables and one that has made no step.
     """
     inner = getattr(optimizer, "inner_optimizer", optimizer)
-    known = _KNOWN.get(type(inner))
     name = type(inner).__name__
-    if known is None:
+    known = _KNOWN.get(name)
+    # By name, for on PyTorch Keras makes an object of a class of its own.
+    if known is None or not type(inner).__module__.startswith("keras."):
         raise UnsupportedError(f"no stability limit is known for the optimizer {name}")
     if not inner.built or int(_number(inner.iterations)) < 1:
         raise UnsupportedError(f"the optimizer {name} has made no step")
@@ -113,14 +114,14 @@ def _corrections(optimizer: Any) -> tuple[float, float]:
     return 1.0 - float(optimizer.beta_1) ** t, 1.0 - float(optimizer.beta_2) ** t
 
 
-_KNOWN: dict[type, Callable[[Any, list[Any]], Known]] = {
-    keras.optimizers.SGD: _sgd,
-    keras.optimizers.RMSprop: _rmsprop,
-    keras.optimizers.Adagrad: _adagrad,
-    keras.optimizers.Adam: _adam,
-    keras.optimizers.AdamW: _adam,
-    keras.optimizers.Adamax: _adamax,
-    keras.optimizers.Nadam: _nadam,
+_KNOWN: dict[str, Callable[[Any, list[Any]], Known]] = {
+    "SGD": _sgd,
+    "RMSprop": _rmsprop,
+    "Adagrad": _adagrad,
+    "Adam": _adam,
+    "AdamW": _adam,
+    "Adamax": _adamax,
+    "Nadam": _nadam,
 }
 
 
