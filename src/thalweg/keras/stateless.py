@@ -151,6 +151,13 @@ def unseen(outputs: Any) -> Any:
 
 
 @contextmanager
+def undisturbed(model: keras.Model, training: bool = False) -> Iterator[None]:
+    """Within it the model's `stateless_call` may be run, or traced, in that mode: all is put back as it was."""
+    with _mode(model, training), _random_numbers_put_back(), _losses_put_back(model):
+        yield
+
+
+@contextmanager
 def _random_numbers_put_back() -> Iterator[None]:
     """What is drawn from a global generator meanwhile will be drawn again.
 
