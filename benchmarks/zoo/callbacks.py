@@ -301,5 +301,5 @@ def a_tuned_model_overwritten(rng, known):
     best = min(history.history["val_loss"]) if known else None
     model, few = keras.saving.load_model(path), samples.replace(data, x=data.x[:40], y=data.y[:40])
     again = ModelCheckpoint(path, save_best_only=True, initial_value_threshold=best)
-    tuned = regression(model, few, SGD(0.1, momentum=0.9), epochs=5, callbacks=[again])
+    tuned = regression(model, few, Adam(1e-2), epochs=6, batch_size=8, callbacks=[again])
     return replaced(tuned, lambda: explained(keras.saving.load_model(path), data))
