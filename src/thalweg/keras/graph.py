@@ -14,7 +14,7 @@ def layer_inputs(model: keras.Model, named: dict[str, keras.Layer]) -> dict[str,
     Nested models are looked through. An operation that is no layer stands as an input under its own name, so
     that nobody takes what it does for nothing.
     """
-    graph = _graph(model)
+    graph = graph_of(model)
     if graph is None:
         return {}
     names = {id(layer): name for name, layer in named.items()}
@@ -32,7 +32,7 @@ def _walk(graph: Any, fed: Sequence[Names], names: dict[int, str], found: dict[s
             if node.is_input:
                 continue
             arriving = [sources.get(id(tensor), frozenset()) for tensor in node.arguments.keras_tensors]
-            inner = _graph(node.operation)
+            inner = graph_of(node.operation)
             if inner is None:
                 name = names.get(id(node.operation), node.operation.name)
                 found[name] = found.get(name, frozenset()).union(*arriving)
@@ -45,7 +45,7 @@ def _walk(graph: Any, fed: Sequence[Names], names: dict[int, str], found: dict[s
     return [sources.get(id(tensor), frozenset()) for tensor in graph.outputs]
 
 
-def _graph(operation: Any) -> Any:
+def graph_of(operation: Any) -> Any:
     """The functional graph of a model; None where there is none."""
     if isinstance(operation, keras.Sequential):
         operation = getattr(operation, "_functional", None)
