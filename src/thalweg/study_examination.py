@@ -101,7 +101,8 @@ class StudyExamination:
 
     `examples` training and `validation` examples, the same for all, were looked at, of `total` training examples
     (None where it is not known), in `evaluations` passes over the former; groups are of equal size, and the few
-    examples (under 20) that are left over are in no loss. `missing["matching"]` says why hidden units were not matched.
+    examples (under 20) that are left over are in no loss. `missing["matching"]` says why hidden units were not
+    matched.
     """
 
     examples: int = 0
