@@ -16,10 +16,9 @@ from error_rates import ar1, interval, table
 from numpy.typing import NDArray
 
 from thalweg.stats.drift import drift
-from thalweg.stats.mean import mean
+from thalweg.stats.gap import gap
 from thalweg.stats.noise_scale import noise_scale
 from thalweg.stats.sequence import anytime_mean
-from thalweg.stats.trend import trend
 
 SEED = 9_310_000
 LOOKS = 395
@@ -35,10 +34,6 @@ INPUTS: dict[str, Make] = {
 }
 
 
-MEANS = ("one look's error, knows autocorrelation", "confidence sequence", "its upper bound alone")
-TRENDS = ("one look's error, knows autocorrelation", "`drift`", "nothing said at the last look")
-
-
 def ever(looks: Sequence[int], wrong: Callable[[int], bool]) -> bool:
     return any(wrong(n) for n in looks)
 
@@ -51,25 +46,22 @@ def means(runs: int) -> None:
     rows = []
     for name, make in INPUTS.items():
         for every in (1, 10):
-            looks = range(20, 20 + LOOKS * every, every)
-            hits = np.zeros(4)
+            looks = np.arange(20, 20 + LOOKS * every, every)
+            hits = np.zeros(3)
             for run in range(runs):
-                x = make(np.random.default_rng([SEED, run]), looks[-1])
-                total, square = np.cumsum(x), np.cumsum(x * x)
-                n = np.array(looks)
-                t = total[n - 1] / np.sqrt(n) / np.sqrt(square[n - 1] / n - (total[n - 1] / n) ** 2)
+                x = make(np.random.default_rng([SEED, run]), int(looks[-1]))
+                level = np.cumsum(x)[looks - 1] / looks
+                scatter = np.cumsum(x * x)[looks - 1] / looks - level**2
+                found = [anytime_mean(x[:n]) for n in looks]
                 hits += (
-                    bool(np.any(np.abs(t) > 1.96)),
-                    ever(
-                        looks, lambda n: outside((mean(x[:n]).quantile(0.025), mean(x[:n]).quantile(0.975)))
-                    ),
-                    ever(looks, lambda n: outside(anytime_mean(x[:n]).interval())),
-                    ever(looks, lambda n: anytime_mean(x[:n]).upper() < 0.0),
+                    bool(np.any(np.abs(level) > 1.96 * np.sqrt(scatter / looks))),
+                    any(outside(each.interval()) for each in found),
+                    any(each.upper() < 0.0 for each in found),
                 )
             rows.append([name, f"{every}", *(interval(int(h), runs) for h in hits)])
     table(
         f"Mean: true value left out at any of {LOOKS} looks, from 20 values on, at 5 %, in %",
-        ["values", "values from look to look", "naive", *MEANS],
+        ["values", "values from look to look", "naive", "confidence sequence", "its upper bound alone"],
         rows,
     )
 
@@ -79,33 +71,30 @@ def drifts(runs: int) -> None:
     for name, make in INPUTS.items():
         for every in (1, 10):
             looks = range(64, 64 + LOOKS * every, every)
-            hits, silent = np.zeros(3), 0
+            hits, silent = np.zeros(2), 0
             for run in range(runs):
                 x = make(np.random.default_rng([SEED + 1, run]), looks[-1])
-
-                def naive(n: int, x: Array = x) -> bool:
-                    y, at = x[n // 2 : n], np.arange(n // 2, n)
-                    slope, covariance = np.polyfit(at, y, 1, cov=True)
-                    return bool(abs(slope[0]) > 1.96 * np.sqrt(covariance[0, 0]))
-
-                def one(n: int, x: Array = x) -> bool:
-                    line = trend(np.arange(n // 2, n), x[n // 2 : n])
-                    return outside((line.quantile(0.025), line.quantile(0.975)))
-
+                at = np.arange(looks[-1])
                 hits += (
-                    ever(looks, naive),
-                    ever(looks, one),
-                    ever(looks, lambda n: outside(drift(np.arange(n), x[:n]).interval())),
+                    ever(looks, lambda n: not abs(slope(x[n // 2 : n])) < 1.96),
+                    ever(looks, lambda n: outside(drift(at[:n], x[:n]).interval())),
                 )
-                silent += np.isnan(drift(np.arange(looks[-1]), x).error)
-            rows.append(
-                [name, f"{every}", *(interval(int(h), runs) for h in hits), f"{100 * silent / runs:.0f}"]
-            )
+                silent += np.isnan(drift(at, x).error)
+            shares = [interval(int(h), runs) for h in (*hits, silent)]
+            rows.append([name, f"{every}", *shares])
     table(
         f"Trend of the tail: true change left out at any of {LOOKS} looks, from 64 values on, at 5 %, in %",
-        ["values", "values from look to look", "naive", *TRENDS],
+        ["values", "values from look to look", "naive", "`drift`", "nothing said at the last look"],
         rows,
     )
+
+
+def slope(y: Array) -> float:
+    """The textbook's t of a least-squares slope."""
+    x = np.arange(len(y)) - (len(y) - 1) / 2.0
+    b = x @ y / (x @ x)
+    rest = y - y.mean() - b * x
+    return float(b / np.sqrt(rest @ rest / (len(y) - 2) / (x @ x)))
 
 
 def equivalence(runs: int) -> None:
@@ -118,8 +107,9 @@ def equivalence(runs: int) -> None:
         for run in range(runs):
             x = np.random.default_rng([SEED + 2, run]).standard_normal(looks[-1])
             naive += ever(looks, lambda n: x[:n].mean() + 1.645 * x[:n].std() / np.sqrt(n) < 0.0)
-            found += ever(looks, lambda n: anytime_mean(x[:n]).upper() < 0.0)
-            when.append(next((n for n in looks if anytime_mean(x[:n]).upper() < tolerance), np.inf))
+            upper = [anytime_mean(x[:n]).upper() for n in looks]
+            found += min(upper) < 0.0
+            when.append(next((n for n, end in zip(looks, upper, strict=True) if end < tolerance), np.inf))
         rows.append(
             [f"{tolerance}", interval(naive, runs), interval(found, runs), f"{np.median(when):,.0f} values"]
         )
@@ -178,12 +168,38 @@ def gradients(runs: int) -> None:
             above = below = 0
             for run in range(runs):
                 u, _ = regression(np.random.default_rng([SEED + 4, run, b]), looks[-1], b, distance)
-                above += ever(looks, lambda n: anytime_mean(u[:n]).lower() > distance**2)
-                below += ever(looks, lambda n: anytime_mean(u[:n]).upper() < distance**2)
+                found = [anytime_mean(u[:n]) for n in looks]
+                above += any(each.lower() > distance**2 for each in found)
+                below += any(each.upper() < distance**2 for each in found)
             rows.append([f"{distance**2:.2g}", f"{b}", interval(above, runs), interval(below, runs)])
     table(
         f"Mean product of two gradients: wrong side of its bound at any of {LOOKS} looks, at 5 % each, in %",
         ["squared gradient norm", "batch", "lower bound above it", "upper bound below it"],
+        rows,
+    )
+
+
+def gaps(runs: int) -> None:
+    shapes: dict[str, Callable[[np.random.Generator, int], Array]] = {
+        "exponential": lambda rng, n: rng.exponential(1.0, n),
+        "log-normal, sd 1.5": lambda rng, n: rng.lognormal(0.0, 1.5, n),
+        "0.01, and one in ten exponential, mean 3": lambda rng, n: np.where(
+            rng.random(n) < 0.1, rng.exponential(3.0, n), 0.01
+        ),
+    }
+    rows = []
+    for name, draw in shapes.items():
+        for n in (30, 100, 400):
+            found = []
+            for run in range(runs):
+                rng = np.random.default_rng([SEED + 5, run])
+                found.append(gap(draw(rng, 4 * n), draw(rng, n)))
+            held = sum(each.low <= 0.0 <= each.high for each in found)
+            normal = sum(abs(each.value) <= 1.96 * np.hypot(*each.errors) for each in found)
+            rows.append([name, f"{4 * n} and {n}", interval(held, runs), interval(normal, runs)])
+    table(
+        "Gap between the mean losses of two samples: truth inside the 95 % interval, in %",
+        ["losses", "examples", "bootstrap", "1.96 standard errors"],
         rows,
     )
 
@@ -193,7 +209,8 @@ if __name__ == "__main__":
     parser.add_argument("--quick", action="store_true")
     scale = 0.1 if parser.parse_args().quick else 1.0
     noise_scales(int(1000 * scale))
-    gradients(int(200 * scale))
-    equivalence(int(200 * scale))
     means(int(200 * scale))
-    drifts(int(200 * scale))
+    drifts(int(100 * scale))
+    gradients(int(100 * scale))
+    equivalence(int(100 * scale))
+    gaps(int(400 * scale))
