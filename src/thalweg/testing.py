@@ -45,6 +45,12 @@ SERIES = {
     "probe_training_loss": "loss",
     "penalty": "loss",
     "added_loss": "loss",
+    "average_span": "steps",
+    "early_average_loss": "loss",
+    "average_loss": "loss",
+    "iterate_loss": "loss",
+    "iterate_loss_error": "loss",
+    "average_distance": "parameter",
 }
 """Every whole-model quantity of the record's contract, and its unit."""
 

@@ -20,6 +20,7 @@ from thalweg.finding import Verdict
 from thalweg.keras import facts
 from thalweg.keras.allowance import Allowance
 from thalweg.keras.arguments import FitArguments
+from thalweg.keras.average import Averages
 from thalweg.keras.before import Before
 from thalweg.keras.blocks import Block, Layout, blocks, series
 from thalweg.keras.callback_facts import callback_ends
@@ -47,7 +48,10 @@ _SECONDS = 1.0
 _TAIL = 2000
 """Steps that the live rules look back on, in whole drains."""
 _SHARE = 0.25
-"""Share of the budget for the live rules, and as much for the probe batch, the costly probes the rest."""
+"""Share of the budget for the probe batch, and as much for the live rules and the averages together.
+
+The costly probes have the rest.
+"""
 _EPOCHS_COMPARED = 3
 """Epochs whose first batches are compared: a shuffled one comes back by chance once in as many as there are."""
 _ENOUGH = 32
@@ -80,12 +84,13 @@ class LiveRun:
         self._budget = budget
         self._notices = notices
         known = facts.run_facts(model, folder.name, dict(params), budget)
-        self._steps_asked = params.get("steps")
+        self._steps_asked = self._steps_an_epoch = params.get("steps")
         self._keeper = Keeper(folder, known, overwrite, self._lost)
         notices.began(folder)
         self._seam: Seam | None = None
         share = None if budget is None else _SHARE * budget
-        self._for_probe, self._for_rules = Allowance(share), Allowance(share)
+        half = None if share is None else 0.5 * share
+        self._for_probe, self._for_rules = Allowance(share), Allowance(half)
         self._step = self._epoch = self._probed_at = 0
         self._calls = self._undrained = 0
         self._within_epoch = False
@@ -103,6 +108,7 @@ class LiveRun:
         per_call = int(getattr(model, "steps_per_execution", 1) or 1)
         self._per_call = per_call
         self._pacer = Pacer(budget, max(2, self._accumulation))
+        self._averages = Averages(half, per_call * self._accumulation)
         backend = keras.backend.backend()
         eager = backend == "torch" or bool(model.run_eagerly)
         self._tape = Tape(
@@ -167,7 +173,12 @@ class LiveRun:
         stopped = reason == "completed" and self._epoch < int(info["fit"].get("epochs") or 0)
         detail = {"reason": "stopped" if stopped else reason, **({"message": message} if message else {})}
         self.event(Event(self._step, "finished", detail))
-        watch = {"stride": self._pacer.stride * self._per_call, "cost": self._pacer.cost}
+        watch: dict[str, Any] = {
+            "stride": self._pacer.stride * self._per_call,
+            "cost": self._pacer.cost,
+        }
+        if self._averages.looked == 0:
+            watch["averages"] = self._averages.reason
         self._keeper.note({"watch": {**info["watch"], **watch}})
         self._guarded(lambda: self._keeper.note({"callback_ends": callback_ends(self._given.callbacks)}))
         _running.discard(self)
@@ -180,6 +191,8 @@ class LiveRun:
     # Called by the seam.
 
     def _before_step(self, data: Any, state: tuple[Any, Any] | None) -> Any:
+        if self._averages.due(self._step + self._undrained):
+            self._guarded(self._look_at_averages, state)
         return self._guarded(self._look_at_data, data, state, otherwise=data)
 
     def _after_step(self, first: bool) -> None:
@@ -249,6 +262,20 @@ class LiveRun:
             self._note_stream()
         return handed
 
+    def _look_at_averages(self, state: tuple[Any, Any] | None) -> None:
+        averages = self._averages
+        if averages.ends:
+            self._drain()  # so that it knows the step and its rates
+        self._pacer.pause(time.perf_counter())
+        step, probe = self._step + self._undrained, self._before.probe
+        epochs = int(self._keeper.info["fit"].get("epochs") or 1)
+        measured = averages.look(self._model, probe, state, step, self._steps_an_epoch, epochs)
+        if measured:
+            self._keeper.append([single(step, measured)])
+        if not averages.open:
+            self.event(Event(step, "unwatched", {"reason": f"no averages of the weights: {averages.reason}"}))
+        self._pacer.resume(time.perf_counter())
+
     def _look_at_first(self, batch: Batch | None, state: tuple[Any, Any] | None) -> None:
         """The first batch of a pipeline, before the step that it is for."""
         examples = 0 if batch is None else len(tree.flatten(batch[0])[0])
@@ -315,6 +342,8 @@ class LiveRun:
             found = blocks(rows, layout, None if rows.lost else self._norm)
             self._norm = float(np.sqrt(np.sum(rows.gradient_norms[-1] ** 2))) if layout.has_update else None
             self._keeper.append(found)
+            if layout.has_rate:
+                self._averages.used(rows.learning_rate, self._step)
             self._tail.append((self._step, found))
             while self._tail[0][0] <= self._step - _TAIL:
                 self._tail.popleft()
@@ -350,6 +379,7 @@ class LiveRun:
             self._feed.close()
         if not self._noted_data:
             self._note_stream()
+        self._steps_an_epoch = self._steps_an_epoch or self._step
         if self._seam is None:
             self._step = max(epoch * int(self._steps_asked or 1), self._step + 1)
         logs = self._told(logs)

@@ -38,6 +38,7 @@ class Stateless:
         # JAX compiles each operation on its own otherwise, for each shape.
         compiled = sys.modules["jax"].jit if keras.backend.backend() == "jax" else lambda function: function
         self._compiled_training, self._compiled_loss = compiled(self._train), compiled(self._lose)
+        self._compiled_inference = compiled(self._infer)
 
     def values(self, trainable: Any = None, fixed: Any = None) -> Values:
         """These values, or, where one of them is None, those that the model holds."""
@@ -53,6 +54,17 @@ class Stateless:
         tensors = tree.map_structure(ops.convert_to_tensor, inputs)
         with _mode(self.model, training), _random_numbers_put_back():
             return self._compiled_training(values, tensors)
+
+    def predict_normalised(self, values: Values, inputs: Any) -> Any:
+        """The outputs in inference, but for batch normalisation, which takes the statistics of these very inputs.
+
+        It is what inference answers once the moving statistics have been estimated anew on these inputs, layer after
+        layer; they stay where they were. A layer that is not trainable keeps its own, as it does in training.
+        """
+        tensors = tree.map_structure(ops.convert_to_tensor, inputs)
+        model = self.model
+        with _mode(model, False), _random_numbers_put_back(), _losses_put_back(model), _normalising(model):
+            return self._compiled_inference(values, tensors)
 
     def observe(self, values: Values, inputs: Any) -> tuple[Any, float | None]:
         """The outputs in inference, layer by layer, and what layers added to the loss; None where none did."""
@@ -109,6 +121,9 @@ class Stateless:
     def _call(self, values: Values, inputs: Any, training: bool = False, return_losses: bool = False) -> Any:
         arguments = {"training": training} if self.model._call_has_training_arg else {}
         return self.model.stateless_call(*values, inputs, return_losses=return_losses, **arguments)
+
+    def _infer(self, values: Values, inputs: Any) -> Any:
+        return self._call(values, inputs)[0]
 
     def _train(self, values: Values, inputs: Any) -> Any:
         return self._call(values, inputs, training=True)[0]
@@ -173,6 +188,30 @@ def _random_numbers_put_back() -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
+
+
+@contextmanager
+def _normalising(model: keras.Model) -> Iterator[None]:
+    """Batch normalisation takes the statistics of its batch, in inference too."""
+    layers = [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+
+    def interposed(call: Any) -> Any:
+        return lambda inputs, training=None, mask=None: call(inputs, training=True, mask=mask)
+
+    own = [vars(layer).get("call") for layer in layers]
+    try:
+        for layer in layers:
+            vars(layer)["call"] = interposed(layer.call)
+        yield
+    finally:
+        for layer, before in zip(layers, own, strict=True):
+            vars(layer).pop("call", None)
+            if before is not None:
+                vars(layer)["call"] = before
 
 
 @contextmanager
