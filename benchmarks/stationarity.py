@@ -1,0 +1,316 @@
+"""When do tests of stationarity fire, against the time when they should? The table of docs/certify/stationarity.md.
+
+    python benchmarks/stationarity.py            # about ten minutes on one core
+    python benchmarks/stationarity.py --quick    # a tenth of the replicates
+
+Noisy quadratics whose truth is known, and small networks against a long reference run. Ours is the function that the
+claim calls, fed by the same averages that the watch keeps. The seeds are not those with which anything was chosen.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import stdtrit
+
+from thalweg.stats.looks import Look, Looks
+from thalweg.stats.noise_ball import reached
+
+Array = NDArray[np.float64]
+SEED = 4_200_000
+FIRST = 128
+"""The first look of a run whose epochs are shorter than 64 steps, as the watch has it."""
+
+
+@dataclass(frozen=True)
+class Quadratic:
+    """f(x) = sum lambda x^2 / 2 with gradient noise of variance s in each of d directions; rate 1, floor 1.
+
+    The eigenvalues (times the rate) fill the decade above `slowest` evenly in the logarithm, and the start lies
+    equally far away in all of their directions: its bias is `ratio` floors.
+    """
+
+    name: str
+    d: int
+    ratio: float
+    slowest: float
+
+    @property
+    def eigenvalues(self) -> Array:
+        return self.slowest * np.geomspace(1.0, 10.0, self.d)
+
+    @property
+    def noise(self) -> float:
+        """The variance with which the stationary excess loss, sum s / (4 - 2 lambda), is 1."""
+        return 1.0 / float(np.sum(1.0 / (4.0 - 2.0 * self.eigenvalues)))
+
+    @property
+    def start(self) -> Array:
+        return np.full(self.d, np.sqrt(2.0 * self.ratio / np.sum(self.eigenvalues)))
+
+    def until(self, level: float) -> int:
+        """The step from which the bias is below `level` floors."""
+
+        def above(t: float) -> float:
+            shares = np.exp(2.0 * t * np.log1p(-self.eigenvalues))
+            bias = self.ratio * np.average(shares, weights=self.eigenvalues)
+            return float(np.log(bias + 1e-300) - np.log(level))
+
+        return int(np.ceil(brentq(above, 0.0, 1e7)))
+
+
+def slow(name: str, d: int, ratio: float, until: int) -> Quadratic:
+    """Where gradients are far below their noise; the bias meets the floor after `until` steps."""
+    found = brentq(lambda rate: Quadratic(name, d, ratio, rate).until(1.0) - until, 1e-6, 1e-2, xtol=1e-12)
+    return Quadratic(name, d, ratio, float(found))
+
+
+CASES = (
+    Quadratic("A", 10, 1e6, 3e-3),  # a transient that drowns the noise
+    slow("B", 10, 128.0, 24_700),
+    slow("C", 10, 14.0, 9_700),
+    slow("D", 200, 36.0, 13_600),
+)
+
+
+@dataclass(frozen=True)
+class Course:
+    """What the tests saw of r replicates over n steps, float32 (n, r): `loss` of the step, `product` of successive
+    gradients, SASA+'s `val`.
+
+    `distances` {step: (r,)} are squared, from the start; `looks` are those of each replicate; `bias` (n,) is the truth.
+    """
+
+    loss: NDArray[np.float32]
+    product: NDArray[np.float32]
+    val: NDArray[np.float32]
+    distances: dict[int, Array]
+    looks: list[list[Look]]
+    bias: Array
+
+
+def run(case: Quadratic, momentum: float, steps: int, replicates: int, seed: int, first: int) -> Course:
+    rng = np.random.default_rng(seed)
+    lam, deviation = case.eigenvalues, np.sqrt(case.noise)
+    # The same effective rate: the mean path and the floor hardly depend on the momentum.
+    rate = 1.0 - momentum
+    x = np.tile(case.start, (replicates, 1))
+    v, before, start = np.zeros_like(x), np.zeros_like(x), x.copy()
+    mean, pull = case.start.copy(), np.zeros(case.d)
+    loss, product, val = (np.empty((steps, replicates), np.float32) for _ in range(3))
+    bias = np.empty(steps)
+    powers = {int(np.ceil(1.5**k)) for k in range(1, 60)}
+    distances = {}
+    kept = [Looks(first, lambda point: float(0.5 * np.sum(lam * point[0] ** 2))) for _ in range(replicates)]
+    looks: list[list[Look]] = [[] for _ in range(replicates)]
+    for t in range(steps):
+        noise = deviation * rng.standard_normal(x.shape)
+        gradient = lam * x + noise
+        loss[t] = 0.5 * (x * x) @ lam + np.einsum("ij,ij->i", noise, x)
+        product[t] = np.einsum("ij,ij->i", gradient, before)
+        v = momentum * v + gradient
+        x = x - rate * v
+        val[t] = np.einsum("ij,ij->i", x, v) + 0.5 * rate * np.einsum("ij,ij->i", v, v)
+        before = gradient
+        pull = momentum * pull + lam * mean
+        mean = mean - rate * pull
+        bias[t] = 0.5 * lam @ mean**2
+        if t + 1 in powers:
+            distances[t + 1] = np.sum((x - start) ** 2, axis=1)
+        if t + 1 == kept[0].next:
+            for replicate, look in enumerate(kept):
+                if (found := look.add(t + 1, [x[replicate]])) is not None:
+                    looks[replicate].append(found)
+    return Course(loss, product, val, distances, looks, bias)
+
+
+# Each test: the step at which it first fires on each replicate; `never` where it does not.
+
+NEVER = np.iinfo(np.int64).max
+Test = Callable[[Course], NDArray[np.int64]]
+
+
+def first_true(fires: NDArray[np.bool_], steps: Array) -> NDArray[np.int64]:
+    """(r,) the step of the first True along the first axis of (n, r)."""
+    return np.where(fires.any(axis=0), np.asarray(steps)[fires.argmax(axis=0)], NEVER)
+
+
+def pflug(burn: int) -> Test:
+    """The running sum of the products of successive gradients is negative (Chee & Toulis 2018, Algorithm 1)."""
+
+    def test(course: Course) -> NDArray[np.int64]:
+        sums = np.cumsum(course.product[burn:], axis=0, dtype=np.float64)
+        return first_true(sums < 0.0, np.arange(burn, len(course.product)) + 1)
+
+    return test
+
+
+def windows(count: int, share: float) -> Iterator[tuple[int, int]]:
+    """First and last step of the leaky bucket that SASA+ keeps, at least 1,000 steps, every 100 steps."""
+    for last in range(100, count + 1, 100):
+        if last * share >= 1000:
+            yield int(last * (1.0 - share)), last
+
+
+def interval(values: Array, batches: bool) -> tuple[Array, Array]:
+    """Mean (r,) of values (n, r) and half the width of its 95 % interval, from batch means or as if independent."""
+    if batches:
+        b = int(np.sqrt(len(values)))
+        values = values[len(values) % b :].reshape(b, len(values) // b, -1).mean(axis=1)
+    n = len(values)
+    half = stdtrit(n - 1, 0.975) * values.std(axis=0, ddof=1) / np.sqrt(n)
+    return values.mean(axis=0), half
+
+
+def sasa_plus(share: float, batches: bool) -> Test:
+    """Zero lies in the interval of the mean, and in those of both halves, whose means agree in sign (SASA+ 2020)."""
+
+    def test(course: Course) -> NDArray[np.int64]:
+        fires, steps = [], []
+        for begin, end in windows(len(course.val), share):
+            kept = course.val[begin:end].astype(np.float64)
+            half = len(kept) // 2
+            (m, h), (m1, h1), (m2, h2) = (
+                interval(part, batches) for part in (kept, kept[:half], kept[half:])
+            )
+            fires.append((abs(m) < h) & (abs(m1) < h1) & (abs(m2) < h2) & (m1 * m2 > 0.0))
+            steps.append(end)
+        return first_true(np.array(fires), np.array(steps))
+
+    return test
+
+
+def slope(course: Course) -> NDArray[np.int64]:
+    """The loss's least-squares slope is not significantly negative (one-sided 5 %, SASA+'s warm-up)."""
+    fires, steps = [], []
+    for begin, end in windows(len(course.loss), 0.125):
+        y = course.loss[begin:end].astype(np.float64)
+        t = np.arange(len(y)) - (len(y) - 1) / 2.0
+        line = t @ y / (t @ t)
+        rest = y - y.mean(axis=0) - np.outer(t, line)
+        error = np.sqrt(np.sum(rest**2, axis=0) / (len(y) - 2) / (t @ t))
+        fires.append(line / error > stdtrit(len(y) - 2, 0.05))
+        steps.append(end)
+    return first_true(np.array(fires), np.array(steps))
+
+
+def pesme(k0: int) -> Test:
+    """The distance from the start grows slower than the steps to the power 0.3 (Pesme et al. 2020, slope 0.6)."""
+
+    def test(course: Course) -> NDArray[np.int64]:
+        steps = [n for k in range(1, 60) if (n := int(np.ceil(1.5**k))) in course.distances]
+        logs = np.log([course.distances[n] for n in steps])
+        fires = np.diff(logs, axis=0) / np.log(1.5) < 0.6
+        late = np.arange(2, len(steps) + 1) >= k0
+        return first_true(fires & late[:, None], np.array(steps[1:]))
+
+    return test
+
+
+def plateau(epoch: int, patience: int = 10, delta: float = 1e-4) -> Test:
+    """Keras's `ReduceLROnPlateau` on the mean loss of each epoch."""
+
+    def test(course: Course) -> NDArray[np.int64]:
+        count = len(course.loss) // epoch
+        means = course.loss[: count * epoch].reshape(count, epoch, -1).mean(axis=1, dtype=np.float64)
+        best, wait = np.full(means.shape[1], np.inf), np.zeros(means.shape[1], np.int64)
+        fires = []
+        for row in means:
+            better = row < best - delta
+            best, wait = np.where(better, row, best), np.where(better, 0, wait + 1)
+            fires.append(wait >= patience)
+        return first_true(np.array(fires), (np.arange(count) + 1) * epoch)
+
+    return test
+
+
+def ours(course: Course) -> NDArray[np.int64]:
+    return np.array([fired(looks) for looks in course.looks])
+
+
+def fired(looks: list[Look]) -> int:
+    """The step at which the noise ball is first held to be reached."""
+    holds = reached(*columns(looks))
+    return looks[int(holds.argmax())].span if holds.any() else NEVER
+
+
+def columns(looks: list[Look]) -> list[list[float]]:
+    names = ("span", "early", "late", "iterates", "error")
+    return [[float(getattr(look, name)) for look in looks] for name in names]
+
+
+TESTS: dict[str, Test] = {
+    "Pflug, Chee-Toulis, burn-in 100": pflug(100),
+    "Pflug, Chee-Toulis, burn-in 1,000": pflug(1000),
+    "loss slope not significant": slope,
+    "ReduceLROnPlateau, 10 epochs of 100 steps": plateau(100),
+    "ReduceLROnPlateau, 10 epochs of 500 steps": plateau(500),
+    "SASA+ as shipped (independent, last 1/8)": sasa_plus(0.125, False),
+    "SASA+, batch means, last 1/8": sasa_plus(0.125, True),
+    "SASA+, batch means, last 1/2": sasa_plus(0.5, True),
+    "Pesme, from step 1.5^5": pesme(5),
+    "Pesme, from step 1.5^15": pesme(15),
+    "**P < E at three looks (ours)**": ours,
+}
+
+
+def table(title: str, head: list[str], rows: list[list[str]]) -> None:
+    print(f"\n### {title}\n")
+    print("| " + " | ".join(head) + " |")
+    print("|" + "---|" * len(head))
+    for row in rows:
+        print("| " + " | ".join(row) + " |", flush=True)
+
+
+def quadratics(momentum: float, replicates: int, seed: int, first: int) -> None:
+    early: dict[str, list[str]] = {name: [] for name in TESTS}
+    times: dict[str, list[str]] = {name: [] for name in TESTS}
+    described = []
+    for index, case in enumerate(CASES):
+        steps = max(4 * case.until(0.1), 12_000)
+        course = run(case, momentum, steps, replicates, seed + 10 * index, first)
+        arrived = case.until(0.1)
+        for name, test in TESTS.items():
+            step = test(course)
+            did = step < NEVER
+            premature = course.bias[np.where(did, step, 1) - 1] > 1.0
+            early[name].append(f"{100 * np.mean(premature & did):.0f} %")
+            ratio = f"{np.median(step[did]) / arrived:.2g}" if did.any() else "-"
+            times[name].append(ratio + ("" if did.all() else f" ({100 * np.mean(~did):.0f} % never)"))
+        lam = case.eigenvalues
+        pulls = lam**2 * case.start**2 / case.noise
+        described.append(
+            [case.name, f"{case.d}", f"{case.ratio:,.0f}", f"{lam[0]:.3g} to {lam[-1]:.3g}",
+             f"{np.sqrt(np.mean(pulls)):.2g}", f"{case.until(1.0):,}", f"{arrived:,}", f"{steps:,}"]
+        )  # fmt: skip
+    if momentum == 0.0:
+        head = ["case", "d", "bias at the start, floors", "rate x eigenvalues", "first gradient over its noise",
+                "steps until bias = floor", "until bias = floor / 10", "steps run"]  # fmt: skip
+        table("The quadratics", head, described)
+    names = [case.name for case in CASES]
+    word = f"momentum {momentum:g}, {replicates} replicates"
+    table(
+        f"Fired while the bias was above the floor ({word})",
+        ["test", *names],
+        [[k, *v] for k, v in early.items()],
+    )
+    title = f"Median time to fire over the time until bias = floor / 10 ({word})"
+    table(title, ["test", *names], [[k, *v] for k, v in times.items()])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--first", type=int, default=FIRST)
+    asked = parser.parse_args()
+    replicates = 10 if asked.quick else 100
+    for momentum in (0.0, 0.9):
+        quadratics(momentum, replicates, asked.seed + int(1000 * momentum), asked.first)
+
+
+if __name__ == "__main__":
+    main()
