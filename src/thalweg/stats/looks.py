@@ -15,6 +15,8 @@ A_DOUBLING = 4
 """Looks to a doubling of the time: the factor is 2^(1/4), so that t/2 and t/4 are looks too."""
 SNAPSHOTS = 8
 """Snapshots of the point between two looks, evenly spaced, of which every other is also evaluated."""
+SHORTEST = 32
+"""The earliest first look: before it there would be no step between two looks."""
 KEPT = 2 * A_DOUBLING + 1
 """As many points are kept: the means between the last looks that [t/4, t] needs, and the sum that grows."""
 
@@ -54,7 +56,7 @@ class Looks:
     """
 
     def __init__(self, first: int, value: Callable[[Point], float]) -> None:
-        self._first, self._value = max(first, 1), value
+        self._first, self._value = max(first, SHORTEST), value
         self._means: deque[tuple[int, list[NDArray[np.floating]]]] = deque(maxlen=2 * A_DOUBLING)
         self._lates: deque[float] = deque(maxlen=A_DOUBLING + 1)
         self._values: deque[list[float]] = deque(maxlen=A_DOUBLING)

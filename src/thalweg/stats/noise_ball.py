@@ -18,10 +18,9 @@ def reached(
     mean point and E = iterates - late the cost of noise; looks on both sides of a new beginning (a `span` that does
     not grow) never count together. What is not finite is not reached.
     """
-    t, before, after, points, scatter = (
-        np.asarray(values, dtype=np.float64).ravel() for values in (span, early, late, iterates, error)
-    )
-    count = min(map(len, (t, before, after, points, scatter)))
+    given = [np.asarray(values, dtype=np.float64).ravel() for values in (span, early, late, iterates, error)]
+    count = min(map(len, given))
+    t, before, after, points, scatter = (values[:count] for values in given)
     found = np.zeros(count, dtype=np.bool_)
     agreed = 0
     with np.errstate(all="ignore"):
