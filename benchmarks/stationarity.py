@@ -81,7 +81,8 @@ class Course:
     """What the tests saw of r replicates over n steps, float32 (n, r): `loss` of the step, `product` of successive
     gradients, SASA+'s `val`.
 
-    `distances` {step: (r,)} are squared, from the start; `looks` are those of each replicate; `bias` (n,) is the truth.
+    `distances` {step: (r,)} are squared, from the start; `looks` are those of each replicate; `bias` (n,) is the
+    truth.
     """
 
     loss: NDArray[np.float32]

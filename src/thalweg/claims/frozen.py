@@ -41,8 +41,8 @@ class NotFrozen(Question):
     """
 
     name = "not-frozen"
-    statement = "The learning rate did not freeze the weights on their way"
-    assumptions = ("the weights move in proportion to the learning rate",)
+    statement = "The learning rate did not freeze the weights on their way."
+    assumptions = ("The weights move in proportion to the learning rate.",)
     fallen: float = 10.0
     covered: float = 0.05
     least: float = 0.02

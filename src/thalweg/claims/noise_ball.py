@@ -31,10 +31,10 @@ class NoiseBall(Question):
     """
 
     name = "noise-ball"
-    statement = "The averaged iterate has stopped improving: the noise ball of this step size is reached"
+    statement = "The averaged iterate has stopped improving: the noise ball of this step size is reached."
     assumptions = (
-        "the probe batch stands for the data",
-        "the optimizer, its batch size and what it is given stay as they were in the second half of the averages",
+        "The probe batch stands for the data.",
+        "Optimizer, batch size and data stayed what they were in the second half of the averages.",
     )
     least: float = 0.01
 

@@ -1,23 +1,32 @@
 """Measuring a model at the weights that its training ended with: numbers for the claims to judge."""
 
-import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
+import numpy as np
 
 from thalweg.errors import UnsupportedError, UsageError
-from thalweg.examination import Examination, Losses
+from thalweg.examination import Examination, Gradients, Losses, Plane
 from thalweg.keras.arguments import arrays_of
-from thalweg.keras.autodiff import products
-from thalweg.keras.feed import Batch
+from thalweg.keras.autodiff import Products, products
+from thalweg.keras.examine_gradients import gradients
+from thalweg.keras.examine_plane import examine_plane
+from thalweg.keras.examine_spectrum import Spectrum, examine_spectrum
+from thalweg.keras.feed import Batch, mapped
 from thalweg.keras.kept import Subject, subject
 from thalweg.record import Record
 
+_Part = TypeVar("_Part")
+
 _SEED = 20260
+_BATCHES = 400
+"""Mini-batch gradients at most."""
+_DRAWN = 256
+"""Examples over which the plane of the path is drawn: it takes hundreds of passes."""
 
 Progress = Callable[[str, float], None]
 """Told what is being measured, and the share of the whole that is done."""
@@ -73,26 +82,40 @@ def examine(
 
 
 class _Examiner:
+    """The parts of an examination as they are made, and what is left of the budget."""
+
     def __init__(self, subject: Subject, record: Record, allowed: int, seed: int, progress: Progress) -> None:
         self._subject, self._record, self._allowed, self._seed = subject, record, allowed, seed
         self._progress = progress
         self._missing: dict[str, str] = {}
-        self._made = 0
 
     def examine(self) -> Examination:
         """All parts, the cheapest first."""
-        subject = self._subject
-        losses = self._tried("losses", self._losses)
+        subject, model = self._subject, self._subject.model
+        noisy = draws(model)
+        parts: dict[str, Any] = {"losses": self._tried("losses", self._losses)}
+        self._progress("gradients", 0.1)
+        training = products(model, subject.training, training=True)
+        parts["gradients"] = self._tried("gradients", lambda: self._gradients(training))
+        self._progress("curvature", 0.3)
+        whole = products(model, subject.training, training=not noisy)
+        found = self._tried("curvature", lambda: self._spectrum(whole))
+        if found is not None:
+            parts |= {"curvature": found.curvature, "step_limit": found.step_limit}
+            self._missing |= found.missing
+        parts["plane"] = self._tried("plane", self._plane)
+        self._progress("done", 1.0)
         return Examination(
-            parameters=sum(math.prod(variable.shape) for variable in subject.model.trainable_variables),
-            examples=_count(subject.training),
+            parameters=whole.size,
+            examples=whole.examples,
             total=subject.total,
-            products=self._made,
+            mode="without dropout" if noisy else "as in training",
+            products=training.made + whole.made,
             asked=self._allowed,
             seed=self._seed,
-            losses=losses,
             missing=self._missing,
             subject=subject.digests,
+            **parts,
         )
 
     def _losses(self) -> Losses:
@@ -104,7 +127,27 @@ class _Examiner:
         )
         return Losses(training, validation)
 
-    def _tried(self, part: str, measure: Callable[[], Any]) -> Any:
+    def _gradients(self, made: Products) -> Gradients:
+        fit = self._record.info.get("fit")
+        batch_size = fit.get("batch_size") if isinstance(fit, Mapping) else None
+        return gradients(made, batch_size if isinstance(batch_size, int) else 32, _BATCHES, self._seed)
+
+    def _spectrum(self, made: Products) -> Spectrum:
+        return examine_spectrum(made, self._subject.model, budget=self._allowed * 4 // 5, seed=self._seed)
+
+    def _plane(self) -> Plane:
+        subject = self._subject
+        if subject.trodden is None:
+            raise UnsupportedError("no path of this run was kept")
+        rows = np.unique(np.linspace(0, _count(subject.training) - 1, _DRAWN).astype(np.int64))
+        batch = mapped(lambda array: np.asarray(array)[rows], subject.training)
+        return examine_plane(
+            products(subject.model, batch),
+            subject.trodden,
+            lambda share: self._progress("the plane of the path", 0.7 + 0.3 * share),
+        )
+
+    def _tried(self, part: str, measure: Callable[[], _Part]) -> _Part | None:
         try:
             return measure()
         except UnsupportedError as error:
@@ -116,3 +159,12 @@ class _Examiner:
                 f"measuring it failed ({type(error).__name__}: {error}), which is a bug of Thalweg's"
             )
         return None
+
+
+def draws(model: keras.Model) -> bool:
+    """Whether layers draw random numbers in training mode: dropout, noise, augmentation."""
+    return any(
+        isinstance(value, keras.random.SeedGenerator)
+        for layer in model._flatten_layers()
+        for value in vars(layer).values()
+    )

@@ -1,0 +1,53 @@
+"""Gradients of mini-batches at one point, for the gradient against its own noise."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from thalweg.errors import UnsupportedError
+from thalweg.examination import Gradients
+from thalweg.stats.batches import FEWEST
+from thalweg.stats.noise_scale import noise_scale
+
+if TYPE_CHECKING:
+    from thalweg.keras.autodiff import Products
+
+_APART = 0.1
+"""The batches' mean gradient may lie so far from the whole one, in units of its norm and noise: more is no mean."""
+
+
+def gradients(products: "Products", batch_size: int, most: int, seed: int) -> Gradients:
+    """The gradients of disjoint batches of the examples, at the present weights, in pairs.
+
+    One partition of all examples in random order: no example comes twice, so that the pairs are as independent as
+    the examples are. The batches are those of the training; smaller where that makes 20 pairs of them; larger where
+    there would be more than `most`, for it is the examples that tell, and not how many at a time. The whole
+    gradient is the mean of them all, those left over included; a second pass takes it at once, as a check.
+
+    Raises `UnsupportedError` where there are too few examples, and where the objective is no mean over them: a
+    sum, or a batch whose examples depend on one another.
+    """
+    n = products.examples
+    size = max(min(batch_size, n // (2 * FEWEST)), -(-n // max(most, 2)), 1)
+    pairs = n // size // 2
+    if not pairs:
+        raise UnsupportedError(f"two batches of examples cannot be made of {n}")
+    order = np.random.default_rng(seed).permutation(n)
+
+    def gradient(start: int, stop: int) -> np.ndarray:
+        return products.gradient(rows=np.sort(order[start:stop])).astype(np.float64)
+
+    inner, squares, total = np.empty(pairs), np.empty(2 * pairs), np.zeros(products.size)
+    for at in range(pairs):
+        one, other = (gradient(start, start + size) for start in (2 * at * size, (2 * at + 1) * size))
+        inner[at], squares[2 * at], squares[2 * at + 1] = one @ other, one @ one, other @ other
+        total += size * (one + other)
+    if (used := 2 * pairs * size) < n:
+        total += (n - used) * gradient(used, n)
+    mean = total / n
+    square = float(mean @ mean)
+    rest = mean - products.gradient()
+    noise = noise_scale(inner, squares, size, n).trace / n
+    if float(rest @ rest) > _APART**2 * (square + max(noise, 0.0)):
+        raise UnsupportedError("the objective is not the mean over batches of what each of them makes it")
+    return Gradients(inner, squares, size, square)
