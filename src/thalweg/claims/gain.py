@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from thalweg.stats.robust import median
 from thalweg.study import Study
 from thalweg.study_examination import StudyExamination
 
@@ -31,7 +32,7 @@ def gain(study: Study, examination: StudyExamination) -> float:
     ends = ends[np.isfinite(ends)]
     if not begun or not len(ends):
         return np.nan
-    gained = float(np.median(begun)) - float(np.median(ends))
+    gained = median(begun) - median(ends)
     return gained if gained > 0.0 else np.nan
 
 

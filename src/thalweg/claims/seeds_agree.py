@@ -9,6 +9,7 @@ from thalweg.claims.gain import MATERIAL, gain, level
 from thalweg.finding import Evidence
 from thalweg.question import StudyQuestion
 from thalweg.stats.agreement import Agreement, agreement
+from thalweg.stats.robust import median
 from thalweg.study import Study
 from thalweg.study_examination import StudyExamination
 
@@ -124,5 +125,5 @@ def _bounds(prefix: str, found: Agreement, margin: float) -> dict[str, Evidence]
 def _farthest(levels: np.typing.NDArray[np.float64], found: Agreement) -> int:
     """Of the two runs that lie farthest apart the one that lies farther from the median."""
     assert found.pair is not None
-    middle = float(np.median(levels))
+    middle = median(levels)
     return max(found.pair, key=lambda run: abs(float(levels[run]) - middle))
