@@ -4,11 +4,12 @@
 
 One network, 784-128-64-10 with ReLU, one batch of 128, the same weights everywhere: trained for a while on ten
 overlapping clusters, so that the spectrum has its outliers. Each backend has a process of its own; PyHessian (which
-must be installed) looks at the same network as a `torch.nn.Sequential`. `gradient`, `H v` and `G v` are medians, each
-at a point that was not seen before; `again` is H v at the point of the last. The search for the eigenvalue begins with the
-model at rest and ends with a residual |H v - lambda v| of at most the tolerance times lambda. PyHessian stops by
-another rule: it is given the fewest iterations that reach this residual, and a second row is its own default. Times
-are of the processor, all threads, which other work on the machine disturbs less; what is compiled is compiled before.
+must be installed) looks at the same network as a `torch.nn.Sequential`. `gradient`, `H v` and `G v` are medians,
+each at a point that was not seen before; `again` is H v at the point of the last. The search for the eigenvalue
+begins with the model at rest and ends with a residual |H v - lambda v| of at most the tolerance times lambda.
+PyHessian stops by another rule: it is given the fewest iterations that reach this residual, and a second row is its
+own default. Times are of the processor, all threads, which other work on the machine disturbs less; what is
+compiled is compiled before.
 """
 
 import argparse

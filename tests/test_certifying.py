@@ -8,13 +8,15 @@ import pytest
 
 import thalweg
 from thalweg.certificate import Certificate, Claim, Outcome, Status
-from thalweg.certifying import certificate_of, differences
+from thalweg.certifying import certificate_of, differences, study_certificate_of
 from thalweg.errors import RunFolderError, UsageError
 from thalweg.examination import Curvature, Examination, Gradients, Losses, Ritz, StepLimit
 from thalweg.finding import Evidence
 from thalweg.question import Question
 from thalweg.record import Record, Series
 from thalweg.store.certificates import certificate_text, read_certificate, write_certificate
+from thalweg.study import Study
+from thalweg.study_examination import FinalLosses, Line, Restarts, StudyExamination
 
 RECORD = Record.of([Series("loss", "loss", np.arange(1, 9), np.linspace(2.0, 1.0, 8))])
 EXAMINATION = Examination(
@@ -157,7 +159,8 @@ def test_another_subject_and_another_status_are_named():
 
 def test_the_exit_code_says_whether_it_converged():
     codes = {outcome: Certificate(outcome, "", ()).exit_code for outcome in Outcome}
-    assert {o for o, code in codes.items() if code == 0} == {Outcome.CONVERGED, Outcome.NOISE_BALL}
+    good = {Outcome.CONVERGED, Outcome.NOISE_BALL, Outcome.AGREEING}
+    assert {o for o, code in codes.items() if code == 0} == good
     assert {o for o, code in codes.items() if code == 3} == {Outcome.UNKNOWN}
 
 
@@ -198,3 +201,44 @@ def test_a_certificate_is_verified_from_its_record(tmp_path):
     forged = dataclasses.replace(certificate, outcome=Outcome.CONVERGED, head="Converged.")
     (tmp_path / "run" / "certificate.json").write_text(certificate_text(forged, examination))
     assert not thalweg.verify(tmp_path / "run").holds
+
+
+STUDY = Study(("a", "b"), (RECORD, RECORD))
+STUDIED = StudyExamination(
+    examples=20,
+    evaluations=5,
+    asked=10,
+    losses=FinalLosses(np.ones((2, 20)), np.empty((2, 0))),
+    lines=(Line(0, 1, np.linspace(0, 1, 3), np.ones((3, 20)), 2.0),),
+    restarts=Restarts(
+        0,
+        0.4,
+        10,
+        32,
+        0.1,
+        np.ones(20),
+        np.ones(3),
+        np.ones(20),
+        np.ones((3, 20)),
+        np.array([5, 10]),
+        np.ones((4, 2)),
+    ),
+    missing={"basin": "no"},
+)
+
+
+def test_a_certificate_of_several_runs_is_written_read_and_made_again(tmp_path):
+    certificate = study_certificate_of(STUDY, STUDIED, version="1")
+    assert [claim.name for claim in certificate] == ["seeds-agree", "same-valley", "nothing-lower"]
+    read, examination = read_certificate(write_certificate(tmp_path / "c.json", certificate, STUDIED))
+    assert same(read, certificate) and same(examination, STUDIED)
+    assert examination.restarts.looks.dtype == np.int64
+    assert differences(read, study_certificate_of(STUDY, examination)) == ()
+
+
+def test_several_runs_are_certified_as_far_as_they_kept_their_models():
+    certificate = thalweg.certify(RECORD, Record.of([], {"name": "other"}))
+    assert certificate.outcome is Outcome.UNKNOWN
+    assert "no model was kept of 1" in certificate["seeds-agree"].message
+    with pytest.raises(UsageError, match="of one run"):
+        thalweg.certify(RECORD, RECORD, data=(1, 2))

@@ -25,6 +25,10 @@ class Outcome(enum.StrEnum):
     SADDLE = "held at a saddle"
     FROZEN = "frozen by the schedule"
     DIVERGED = "diverged"
+    AGREEING = "the seeds agree"
+    """Of several runs of one training."""
+    DISAGREEING = "the seeds disagree"
+    """Of several runs of one training."""
     UNKNOWN = "cannot tell"
 
 
@@ -84,7 +88,7 @@ class Certificate:
 
     @property
     def exit_code(self) -> int:
-        """0 converged (to a noise ball too), 1 not converged, 3 cannot tell."""
-        if self.outcome in (Outcome.CONVERGED, Outcome.NOISE_BALL):
+        """0 converged (to a noise ball too) or agreeing, 1 not so, 3 cannot tell."""
+        if self.outcome in (Outcome.CONVERGED, Outcome.NOISE_BALL, Outcome.AGREEING):
             return 0
         return 3 if self.outcome is Outcome.UNKNOWN else 1

@@ -1,17 +1,19 @@
 """`thalweg.certify` and `thalweg.verify`: what may be claimed about where the parameters ended up."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thalweg.certificate import Certificate
-from thalweg.certifying import Verification, certificate_of, differences
+from thalweg.certifying import Verification, certificate_of, differences, study_certificate_of
 from thalweg.errors import ThalwegError, UsageError
 from thalweg.examination import Examination
 from thalweg.record import Record
 from thalweg.store import read
 from thalweg.store.certificates import read_certificate
+from thalweg.study import Study
+from thalweg.study_examination import StudyExamination
 
 if TYPE_CHECKING:
     from thalweg.keras.kept import Subject
@@ -19,13 +21,16 @@ if TYPE_CHECKING:
 Progress = Callable[[str, float], None]
 """Told what is being measured, and the share of the whole that is done."""
 
+_RECORD = "record of "
+"""Before the name of a run in the subject of a study's certificate."""
+
 PRODUCTS = 100
 """Passes over the examples, gradients and Hessian-vector products alike, unless asked otherwise."""
 
 
 def certify(
     source: Any,
-    *,
+    *others: Any,
     model: Any = None,
     data: Any = None,
     validation_data: Any = None,
@@ -39,10 +44,17 @@ def certify(
     another to look at (its weights as they are, its compiled loss), and `data` and `validation_data` are (inputs,
     targets) or (inputs, targets, sample weights) to look at instead. `products` bounds the work.
 
+    With `others`, run folders of the same training with other seeds, the claims are about all of them: whether they
+    agree, whether they lie in one valley, whether something lower lies near.
+
     What could not be looked at is a claim *not established* that says why: no log, model or data is too poor for it.
 
     Raises `UsageError` for arguments that cannot be, `RunFolderError` where the source cannot be read.
     """
+    if others:
+        if not (model is None and data is None and validation_data is None):
+            raise UsageError("model and data are of one run: certify it alone, or give folders alone")
+        return study_examined((source, *others), products=products)[0]
     return examined(
         source, model=model, data=data, validation_data=validation_data, products=products, progress=progress
     )[0]
@@ -57,43 +69,72 @@ def examined(
     products: int = PRODUCTS,
     progress: Progress | None = None,
 ) -> tuple[Certificate, Examination]:
-    """`certify`, and the measurements behind it."""
+    """`certify` of one run, and the measurements behind it."""
     import thalweg
 
-    if products < 0:
-        raise UsageError(
-            f"products must be a number of passes over the examples, 0 or more; got {products!r}"
-        )
+    _check(products)
     record, folder = _run(source)
-    examination = _examination(
-        record,
-        folder,
-        model,
-        (_batch(data, "data"), _batch(validation_data, "validation_data")),
-        products,
-        progress,
-    )
+    batches = _batch(data, "data"), _batch(validation_data, "validation_data")
+    examination = _examination(record, folder, model, batches, products, progress)
     return certificate_of(record, examination, version=thalweg.__version__), examination
+
+
+def study_examined(
+    sources: Sequence[Any], *, products: int = PRODUCTS
+) -> tuple[Certificate, StudyExamination]:
+    """`certify` of several runs, and the measurements behind it; so many passes over the examples for each run."""
+    import thalweg
+
+    _check(products)
+    runs = [_run(source) for source in sources]
+    names = [
+        str(folder or record.info.get("name") or place) for place, (record, folder) in enumerate(runs, 1)
+    ]
+    study = Study(tuple(names), tuple(record for record, _ in runs))
+    examination = _study_examination(study, [folder for _, folder in runs], products)
+    return study_certificate_of(study, examination, version=thalweg.__version__), examination
 
 
 def verify(source: str | os.PathLike[str], *, progress: Progress | None = None) -> Verification:
     """Whether a stored certificate comes out the same: its claims made anew, from the record and from the model.
 
-    `source` is the run's folder, in which `thalweg certify` left `certificate.json`. The claims are first made
-    anew from the record and the stored measurements, then, where the run keeps its model and examples, from
-    measurements taken anew with the same seed.
+    `source` is the run's folder, in which `thalweg certify` left `certificate.json`, or such a file. The claims are
+    first made anew from the record and the stored measurements, then, where the run keeps its model and examples,
+    from measurements taken anew with the same seed.
 
     Raises `RunFolderError` where there is no certificate, or its run cannot be read.
     """
     stored, examination = read_certificate(source)
-    folder = Path(source) if Path(source).is_dir() else Path(source).parent
-    record = read(folder)
-    found = differences(stored, certificate_of(record, examination))
-    measured = examination.parameters > 0
+    if isinstance(examination, StudyExamination):
+        names = tuple(name.removeprefix(_RECORD) for name in stored.subject if name.startswith(_RECORD))
+        study = Study(names, tuple(read(name) for name in names))
+        made = study_certificate_of(study, examination)
+        measured = examination.evaluations > 0
+
+        def again() -> Certificate:
+            return study_certificate_of(
+                study, _study_examination(study, [Path(name) for name in names], examination.asked)
+            )
+    else:
+        folder = Path(source) if Path(source).is_dir() else Path(source).parent
+        record = read(folder)
+        made, measured = certificate_of(record, examination), examination.parameters > 0
+
+        def again() -> Certificate:
+            allowed = examination.asked
+            return certificate_of(record, _examination(record, folder, None, (None, None), allowed, progress))
+
+    found = differences(stored, made)
     if measured:
-        anew = _examination(record, folder, None, (None, None), examination.asked, progress)
-        found = (*found, *differences(stored, certificate_of(record, anew)))
+        found = (*found, *differences(stored, again()))
     return Verification(stored, tuple(dict.fromkeys(found)), measured)
+
+
+def _check(products: Any) -> None:
+    if isinstance(products, bool) or not isinstance(products, int) or products < 0:
+        raise UsageError(
+            f"products must be a number of passes over the examples, 0 or more; got {products!r}"
+        )
 
 
 def _run(source: Any) -> tuple[Record, Path | None]:
@@ -159,3 +200,24 @@ def _examination(
     except ThalwegError as error:
         return Examination(missing={"model": str(error)})
     return examine(subject, record, products=products, progress=progress)
+
+
+def _study_examination(study: Study, folders: Sequence[Path | None], products: int) -> StudyExamination:
+    kept = [record.info.get("kept") for _, record in study]
+    lacking = [
+        name
+        for name, folder, has in zip(study.names, folders, kept, strict=True)
+        if folder is None or not has
+    ]
+    if products == 0 or lacking:
+        why = f"no model was kept of {lacking[0]}" if lacking else "no products were allowed"
+        return StudyExamination(missing={"model": why})
+    os.environ.setdefault("KERAS_BACKEND", str(study.records[0].info.get("backend")))
+    try:
+        from thalweg.keras.examine import examine_runs
+    except ImportError as error:
+        return StudyExamination(missing={"model": f"Keras or its backend could not be loaded ({error})"})
+    try:
+        return examine_runs(study, [folder for folder in folders if folder is not None], products)
+    except ThalwegError as error:
+        return StudyExamination(missing={"model": str(error)})

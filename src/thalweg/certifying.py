@@ -1,16 +1,19 @@
 """From a record and an examination to a certificate, and whether one comes out the same again."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from thalweg.certificate import Certificate, Claim
-from thalweg.claims import CLAIMS
-from thalweg.claims.head import head
+from thalweg.claims import CLAIMS, STUDY_CLAIMS
+from thalweg.claims.head import head, study_head
 from thalweg.examination import Examination
 from thalweg.finding import Evidence
-from thalweg.question import Question
+from thalweg.question import Matter, Question, StudyQuestion
 from thalweg.record import Record
+from thalweg.study import Study
+from thalweg.study_examination import StudyExamination
 from thalweg.words import figure
 
 _TOLERANCE = 1e-2
@@ -38,10 +41,24 @@ def certificate_of(
     record: Record, examination: Examination, claims: Iterable[Question] = CLAIMS, *, version: str = ""
 ) -> Certificate:
     """The claims about a run, and the sentence that they carry: a pure function of what is known of it."""
-    asked = tuple(_ask(question, record, examination) for question in claims)
+    asked = tuple(_tried(question, partial(question.ask, record, examination)) for question in claims)
     outcome, sentence = head(record, asked)
     subject = {"record": record.digest(), **examination.subject}
     return Certificate(outcome, sentence, asked, subject, version)
+
+
+def study_certificate_of(
+    study: Study,
+    examination: StudyExamination,
+    claims: Iterable[StudyQuestion] = STUDY_CLAIMS,
+    *,
+    version: str = "",
+) -> Certificate:
+    """The claims about several runs of one training, and the sentence that they carry."""
+    asked = tuple(_tried(question, partial(question.ask, study, examination)) for question in claims)
+    outcome, sentence = study_head(asked)
+    digests = {f"record of {name}": record.digest() for name, record in study}
+    return Certificate(outcome, sentence, asked, {**digests, **examination.subject}, version)
 
 
 def differences(stored: Certificate, made: Certificate) -> tuple[str, ...]:
@@ -81,9 +98,9 @@ def _same(before: Evidence, now: Evidence | None) -> bool:
     return figure(a) == figure(b) or abs(a - b) <= _TOLERANCE * max(abs(a), abs(b))
 
 
-def _ask(question: Question, record: Record, examination: Examination) -> Claim:
+def _tried(question: Matter, ask: Callable[[], Claim]) -> Claim:
     try:
-        return question.ask(record, examination)
+        return ask()
     except Exception as error:  # a bug of ours costs this claim, not the others
         if os.environ.get("THALWEG_RAISE"):
             raise

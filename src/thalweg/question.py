@@ -63,7 +63,7 @@ class Question(Matter):
     def ask(self, record: Record, examination: Examination) -> Claim:
         """The claim on this run; not established, and why, where the part that it needs was not measured."""
         if self.part and getattr(examination, self.part) is None:
-            return self.open(f"Not looked at: {examination.why_not(self.part)}.")
+            return self.open("Not looked at: {why}.", {"why": Evidence(examination.why_not(self.part))})
         return self.answer(record, examination)
 
     @abc.abstractmethod

@@ -100,9 +100,9 @@ class StudyExamination:
     """All that was measured of the models of a study; each part is None where it was not, and `missing` says why.
 
     `examples` training and `validation` examples, the same for all, were looked at, of `total` training examples
-    (None where it is not known), in `evaluations` passes over the former; groups are of equal size, and the few
-    examples (under 20) that are left over are in no loss. `missing["matching"]` says why hidden units were not
-    matched.
+    (None where it is not known), in `evaluations` passes over the former, of `asked` that were allowed for each run;
+    groups are of equal size, and the few examples (under 20) that are left over are in no loss. `missing["matching"]`
+    says why hidden units were not matched.
     """
 
     examples: int = 0
@@ -110,6 +110,7 @@ class StudyExamination:
     total: int | None = None
     mode: str = ""
     evaluations: int = 0
+    asked: int = 0
     seed: int = 0
     losses: FinalLosses | None = None
     lines: tuple[Line, ...] | None = None

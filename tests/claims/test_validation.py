@@ -89,7 +89,7 @@ def test_the_gap_is_evidence_with_its_interval() -> None:
     found = [claim.evidence[name].value for name in ("gap_low", "gap", "gap_high")]
     assert found == pytest.approx([0.1, 0.2, 0.3], abs=0.02)
     assert "400 validation examples" in claim.scope
-    assert "0.2 more than training examples" in claim.message
+    assert "less the training loss was 0.2 (" in claim.message
 
 
 @given(st.lists(st.floats(), max_size=20), st.lists(st.floats(), max_size=12), st.booleans())

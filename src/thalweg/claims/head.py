@@ -67,6 +67,20 @@ _ROWS: tuple[tuple[Outcome, tuple[_Condition, ...]], ...] = (
 )
 
 
+def study_head(claims: Iterable[Claim]) -> tuple[Outcome, str]:
+    """The outcome of several runs, from what they claim of their losses, and what was found of their valleys."""
+    found = {claim.name: claim for claim in claims}
+    seeds, valley = found.get("seeds-agree"), found.get("same-valley")
+    if seeds is None or seeds.status is Status.NOT_ESTABLISHED:
+        return Outcome.UNKNOWN, _cannot_tell({} if seeds is None else {seeds.name: seeds})
+    outcome = Outcome.AGREEING if seeds.status is Status.ESTABLISHED else Outcome.DISAGREEING
+    sentence = _sentence(outcome, seeds.message)
+    if valley is None or valley.status is Status.NOT_ESTABLISHED:
+        return outcome, sentence
+    one = "in one valley" if valley.status is Status.ESTABLISHED else "not in one valley"
+    return outcome, f"{sentence.removesuffix('.')}; they ended {one}."
+
+
 def _of_training(finding: Finding) -> bool:
     return finding.verdict is Verdict.CONCERN and finding.series[:1] != ("validation_loss",)
 

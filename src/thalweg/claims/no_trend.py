@@ -86,8 +86,8 @@ class NoTrend(Question):
             "losses": Evidence(found.count, "losses"),
         }
         begin = (
-            f"Going on as from {word} {{first}} to the end, as long a run again would change the loss by {{ahead}} "
-            "({low} to {high} with {confidence} confidence at every look), where "
+            f"The loss changed by {{change}} from {word} {{first}} to the end. At that pace as long a run again "
+            "would change it by {ahead} ({low} to {high} with {confidence} confidence at every look), where "
         )
         matters = "{share} of all it had gained is {ahead__threshold}"
         if not np.isfinite([low, high]).all():

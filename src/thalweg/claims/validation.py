@@ -78,7 +78,7 @@ class ValidationAgrees(Question):
         message += "."
         if "gap" in evidence:
             message += (
-                " Validation examples cost {gap} more than training examples ({gap_low} to {gap_high} with 95 % "
+                " The validation loss less the training loss was {gap} ({gap_low} to {gap_high} with 95 % "
                 "confidence)."
             )
         count = "" if losses is None else f", {len(losses.validation):,} validation examples"

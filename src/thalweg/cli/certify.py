@@ -4,14 +4,18 @@ from pathlib import Path
 
 import click
 
-from thalweg.certification import PRODUCTS, examined
+from thalweg.certificate import Certificate
+from thalweg.certification import PRODUCTS, examined, study_examined
 from thalweg.cli.output import notes, progressing, show
+from thalweg.examination import Examination
+from thalweg.render.plain import run_in_words
 from thalweg.store import read
 from thalweg.store.certificates import CERTIFICATE, certificate_text, write_certificate
+from thalweg.study_examination import StudyExamination
 
 
 @click.command(short_help="Say what may be claimed about where the parameters ended up.")
-@click.argument("source")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option(
     "--products",
     type=click.IntRange(min=0),
@@ -30,33 +34,50 @@ from thalweg.store.certificates import CERTIFICATE, certificate_text, write_cert
 @click.option("--json", "as_json", is_flag=True, help="Print the certificate as JSON (docs/certificate.md).")
 @click.pass_context
 def certify(
-    context: click.Context, /, source: str, products: int, output: Path | None, full: bool, as_json: bool
+    context: click.Context,
+    /,
+    sources: tuple[str, ...],
+    products: int,
+    output: Path | None,
+    full: bool,
+    as_json: bool,
 ) -> None:
     """Say what may be claimed about where the parameters ended up.
 
     SOURCE is a run folder, or a log of any other tool, of which less can be said. Each claim is established,
     refuted or not established, with its evidence and what was looked at; the first line is what they carry
-    together. The certificate is written beside the run, and `thalweg verify` recomputes it.
+    together. The certificate is written beside the run, and `thalweg verify` recomputes it. Several run folders
+    are taken for one training with several seeds: do they agree, and do they lie in one valley?
 
     \b
     Examples:
       thalweg certify runs/train
       thalweg certify --products 400 runs/train
       thalweg certify history.csv
+      thalweg certify -o seeds.json runs/train runs/train-2 runs/train-3
 
     Exit codes: 0 converged, 1 not converged, 2 usage or unreadable, 3 cannot tell.
     """
-    record = read(source)
-    notes(record)
-    with progressing() as progress:
-        certificate, examination = examined(source, products=products, progress=progress)
-    where = output or (Path(source) / CERTIFICATE if Path(source).is_dir() else None)
-    if where is not None:
-        write_certificate(where, certificate, examination)
-    if as_json:
-        click.echo(certificate_text(certificate, examination), nl=False)
-    else:
-        from thalweg.render import CertificateView
+    from thalweg.render import CertificateView
 
-        show(CertificateView(certificate, record, source, full))
+    certificate: Certificate
+    found: Examination | StudyExamination
+    if len(sources) > 1:
+        certificate, found = study_examined(sources, products=products)
+        view = CertificateView(certificate, ", ".join(sources), str(output) if output else None, full)
+    else:
+        (source,) = sources
+        record = read(source)
+        notes(record)
+        with progressing() as progress:
+            certificate, found = examined(source, products=products, progress=progress)
+        if output is None and Path(source).is_dir():
+            output = Path(source) / CERTIFICATE
+        view = CertificateView(certificate, run_in_words(record), source if output else None, full)
+    if output is not None:
+        write_certificate(output, certificate, found)
+    if as_json:
+        click.echo(certificate_text(certificate, found), nl=False)
+    else:
+        show(view)
     context.exit(certificate.exit_code)

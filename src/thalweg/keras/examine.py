@@ -1,7 +1,7 @@
 """Measuring a model at the weights that its training ended with: numbers for the claims to judge."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,9 +16,12 @@ from thalweg.keras.autodiff import Products, products
 from thalweg.keras.examine_gradients import gradients
 from thalweg.keras.examine_plane import examine_plane
 from thalweg.keras.examine_spectrum import Spectrum, examine_spectrum
+from thalweg.keras.examine_study import examine_study
 from thalweg.keras.feed import Batch, mapped
 from thalweg.keras.kept import Subject, subject
 from thalweg.record import Record
+from thalweg.study import Study
+from thalweg.study_examination import StudyExamination
 
 _Part = TypeVar("_Part")
 
@@ -81,6 +84,36 @@ def examine(
     return _Examiner(subject, record, products, seed, progress or (lambda what, share: None)).examine()
 
 
+def examine_runs(study: Study, folders: Sequence[Path], products: int, seed: int = _SEED) -> StudyExamination:
+    """What can be measured of the kept models of several runs, on the examples that the first of them kept.
+
+    Within so many passes over the examples for each run. Raises `UnsupportedError` where a model cannot be had.
+    """
+    found = [subject(folder, record.info["kept"]) for (_, record), folder in zip(study, folders, strict=True)]
+    first = found[0]
+    examination = examine_study(
+        [each.model for each in found],
+        first.training,
+        first.validation,
+        total=first.total,
+        batch_size=_batch_size(study.records[0]),
+        evaluations=products * len(study),
+        seed=seed,
+    )
+    weights = {
+        f"weights of {name}": each.digests["weights"] for name, each in zip(study.names, found, strict=True)
+    }
+    digests = {**weights, "examples": first.digests["examples"]}
+    return replace(examination, asked=products, subject=digests)
+
+
+def _batch_size(record: Record) -> int:
+    """That of the training; Keras's own where it is not known."""
+    fit = record.info.get("fit")
+    size = fit.get("batch_size") if isinstance(fit, Mapping) else None
+    return size if isinstance(size, int) and size > 0 else 32
+
+
 class _Examiner:
     """The parts of an examination as they are made, and what is left of the budget."""
 
@@ -128,9 +161,7 @@ class _Examiner:
         return Losses(training, validation)
 
     def _gradients(self, made: Products) -> Gradients:
-        fit = self._record.info.get("fit")
-        batch_size = fit.get("batch_size") if isinstance(fit, Mapping) else None
-        return gradients(made, batch_size if isinstance(batch_size, int) else 32, _BATCHES, self._seed)
+        return gradients(made, _batch_size(self._record), _BATCHES, self._seed)
 
     def _spectrum(self, made: Products) -> Spectrum:
         return examine_spectrum(made, self._subject.model, budget=self._allowed * 4 // 5, seed=self._seed)

@@ -8,9 +8,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from thalweg.certificate import Certificate, Claim, Status
-from thalweg.record import Record
 from thalweg.render.lines import Lines
-from thalweg.render.plain import plain, run_in_words, sentence
+from thalweg.render.plain import plain, sentence
 
 _STYLES = {Status.ESTABLISHED: "green", Status.REFUTED: "bold red", Status.NOT_ESTABLISHED: "dim"}
 _TITLES = {
@@ -24,18 +23,19 @@ _TITLES = {
 class CertificateView:
     """For a person: where the parameters ended up, and each claim with its reason and scope.
 
-    `run` is the argument with which the command line finds the run again. Assumptions are said where `full`.
+    `about` says in a line what was certified. `run` is the argument with which the command line finds the run
+    again. Assumptions are said where `full`.
     """
 
     certificate: Certificate
-    record: Record
+    about: str
     run: str | None = None
     full: bool = False
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         page = Lines(console, options)
         yield from page.lines(Text(plain(self.certificate.head), style="bold"))
-        yield from page.lines(Text(run_in_words(self.record), style="dim"))
+        yield from page.lines(Text(plain(self.about), style="dim"))
         for status, title in _TITLES.items():
             claims = self.certificate.of(status)
             if not claims:

@@ -16,6 +16,7 @@ from thalweg.certificate import Certificate
 from thalweg.errors import RunFolderError
 from thalweg.examination import Examination
 from thalweg.store.layout import to_json
+from thalweg.study_examination import StudyExamination
 
 CERTIFICATE = "certificate.json"
 """The file in the run folder."""
@@ -23,7 +24,9 @@ SCHEMA = 1
 """Raised whenever a program that reads the document would misread a newer one; keys are added without."""
 
 
-def write_certificate(path: str | PathLike[str], certificate: Certificate, examination: Examination) -> Path:
+def write_certificate(
+    path: str | PathLike[str], certificate: Certificate, examination: Examination | StudyExamination
+) -> Path:
     """Write both as one JSON document (docs/certificate.md), and return where it is.
 
     Raises `RunFolderError` where it cannot be written.
@@ -36,17 +39,21 @@ def write_certificate(path: str | PathLike[str], certificate: Certificate, exami
     return target
 
 
-def certificate_text(certificate: Certificate, examination: Examination) -> str:
+def certificate_text(certificate: Certificate, examination: Examination | StudyExamination) -> str:
     """The JSON document of both (docs/certificate.md)."""
     document = {
         "schema": SCHEMA,
         "certificate": _plain(certificate),
-        "examination": _plain(examination),
+        _part(type(examination)): _plain(examination),
     }
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 
-def read_certificate(path: str | PathLike[str]) -> tuple[Certificate, Examination]:
+def _part(kind: type) -> str:
+    return "study_examination" if kind is StudyExamination else "examination"
+
+
+def read_certificate(path: str | PathLike[str]) -> tuple[Certificate, Examination | StudyExamination]:
     """The certificate and the examination of a file, or of the run folder that holds it.
 
     Raises `RunFolderError` where there is none that can be read.
@@ -58,7 +65,8 @@ def read_certificate(path: str | PathLike[str]) -> tuple[Certificate, Examinatio
         document = json.loads(source.read_text(encoding="utf-8"))
         if document["schema"] != SCHEMA:
             raise ValueError(f"its schema is {document['schema']}, this Thalweg reads {SCHEMA}")
-        return _value(Certificate, document["certificate"]), _value(Examination, document["examination"])
+        kind = StudyExamination if _part(StudyExamination) in document else Examination
+        return _value(Certificate, document["certificate"]), _value(kind, document[_part(kind)])
     except FileNotFoundError:
         raise RunFolderError(
             f"there is no certificate {str(source)!r}: `thalweg certify` makes one"
@@ -97,7 +105,7 @@ def _value(kind: Any, stored: Any) -> Any:
         hints = typing.get_type_hints(kind)
         return kind(**{name: _value(hints[name], part) for name, part in stored.items() if name in hints})  # type: ignore[operator]
     if origin is np.ndarray:
-        return np.array(stored, dtype=np.float64)
+        return np.array(stored, dtype=np.int64 if arguments[-1] == np.dtype[np.int64] else np.float64)
     if origin is tuple:
         return tuple(_value(arguments[0], item) for item in stored)
     if origin is not None and issubclass(origin, Mapping):
@@ -109,7 +117,7 @@ def _value(kind: Any, stored: Any) -> Any:
 
 def _of_union(kinds: list[Any], stored: Any) -> Any:
     """Numbers stay what they were; a text is a number only where no text was meant."""
-    if kinds and dataclasses.is_dataclass(kinds[0]):
+    if len(kinds) == 1:
         return _value(kinds[0], stored)
     if isinstance(stored, str) and (str not in kinds or stored in ("NaN", "Infinity", "-Infinity")):
         return float(stored)
