@@ -519,6 +519,18 @@ def test_it_follows_the_weights_and_counts_its_passes():
     assert found.made == 5
 
 
+def test_it_follows_the_running_averages():
+    model = sequential(layers.BatchNormalization(), layers.Dense(2))
+    found = products(model, (X, NUMBERS, None))
+    v = np.cos(np.arange(found.size))
+    first = found.hessian_vector(v)
+    model.layers[0].moving_variance.assign(2.0 * np.ones(WIDTH))
+    assert not np.allclose(found.hessian_vector(v), first)
+    np.testing.assert_array_equal(
+        found.hessian_vector(v), products(model, (X, NUMBERS, None)).hessian_vector(v)
+    )
+
+
 def test_a_function_without_a_second_derivative():
     class Odd(layers.Layer):
         def call(self, inputs: Any) -> Any:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from keras import ops
+from keras.src.backend.torch.core import get_device
 from numpy.typing import NDArray
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -22,22 +22,23 @@ class _Torch(Derivatives):
     def __init__(self, objective: Objective) -> None:
         super().__init__(objective)
         self._unchecked = True
+        self._like = [(tuple(variable.shape), variable.value.dtype) for variable in objective.variables]
 
     def terms(self, part: Part) -> NDArray[Any]:
         flat, fixed, batch, _ = part.tensors()
         with self._undisturbed(), torch.no_grad():
-            return host(torch.stack(self.objective.terms(self.objective.split(flat), fixed, batch)))
+            return host(torch.stack(self.objective.terms(self._split(flat), fixed, batch)))
 
     def each(self, part: Part, what: str) -> list[NDArray[Any]]:
         flat, fixed, batch, _ = part.tensors()
         with self._undisturbed(), torch.no_grad():
-            found = self.objective.each(self.objective.split(flat), fixed, batch, what)
+            found = self.objective.each(self._split(flat), fixed, batch, what)
             return [host(one) for one in found]
 
     def gradient(self, part: Part) -> NDArray[Any]:
         with torch.enable_grad():
             leaves, value = self._value(part)
-            return host(self.objective.join(_slope(value, leaves)))
+            return self._joined(_slope(value, leaves))
 
     def hessian_vector(self, part: Part, vector: NDArray[Any]) -> NDArray[Any]:
         with torch.enable_grad():
@@ -45,21 +46,21 @@ class _Torch(Derivatives):
                 leaves, value = self._value(part)
                 part.held["slope"] = leaves, self._checked(_slope(value, leaves, create_graph=True))
             leaves, slope = part.held["slope"]
-            pieces = self.objective.split(ops.convert_to_tensor(vector))
-            return host(self.objective.join(_slope(slope, leaves, pieces, retain_graph=True)))
+            pieces = self._split(self._tensor(vector))
+            return self._joined(_slope(slope, leaves, pieces, retain_graph=True))
 
     def gauss_newton_vector(self, part: Part, vector: NDArray[Any]) -> NDArray[Any]:
         with torch.enable_grad():
             if "gauss_newton" not in part.held:
                 part.held["gauss_newton"] = self._factors(part)
             leaves, heads, backward, seeds, outputs, curvature, penalty = part.held["gauss_newton"]
-            pieces = self.objective.split(ops.convert_to_tensor(vector))
+            pieces = self._split(self._tensor(vector))
             # What goes backward is linear in the seeds: its derivative in them is what goes forward.
             forward = _slope(backward, seeds, pieces, retain_graph=True)
             bent = _slope(curvature, outputs, forward, retain_graph=True)
             through = _slope(heads, leaves, bent, retain_graph=True)
             beside = _slope(penalty, leaves, pieces, retain_graph=True)
-            return host(self.objective.join(through) + self.objective.join(beside))
+            return self._joined([one + other for one, other in zip(through, beside, strict=True)])
 
     @contextmanager
     def _undisturbed(self) -> Iterator[None]:
@@ -67,8 +68,21 @@ class _Torch(Derivatives):
         with self.objective.undisturbed(), sdpa_kernel(SDPBackend.MATH):
             yield
 
+    # Keras's operations take as long as a small network's: these three are called for each product.
+
+    def _tensor(self, vector: NDArray[Any]) -> Any:
+        return torch.from_numpy(vector).to(get_device())
+
+    def _split(self, flat: Any) -> list[Any]:
+        pieces = zip(flat.split(self.objective.sizes), self._like, strict=True)
+        return [piece.view(shape).to(dtype) for piece, (shape, dtype) in pieces]
+
+    def _joined(self, values: list[Any]) -> NDArray[Any]:
+        found: NDArray[Any] = torch.cat([value.reshape(-1).double() for value in values]).cpu().numpy()
+        return found
+
     def _leaves(self, flat: Any) -> list[Any]:
-        return [piece.detach().clone().requires_grad_() for piece in self.objective.split(flat)]
+        return [piece.detach().clone().requires_grad_() for piece in self._split(flat)]
 
     def _value(self, part: Part) -> tuple[list[Any], Any]:
         flat, fixed, batch, shares = part.tensors()
