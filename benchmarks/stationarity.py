@@ -10,17 +10,20 @@ claim calls, fed by the same averages that the watch keeps. The seeds are not th
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import stdtrit
+from scipy.special import logsumexp, softmax, stdtrit
+from sklearn.datasets import load_digits
 
-from thalweg.stats.looks import Look, Looks
+from thalweg.stats.looks import A_DOUBLING, Look, Looks
 from thalweg.stats.noise_ball import reached
 
 Array = NDArray[np.float64]
-SEED = 4_200_000
+SEED = 4_100_000
 FIRST = 128
 """The first look of a run whose epochs are shorter than 64 steps, as the watch has it."""
 
@@ -81,8 +84,7 @@ class Course:
     """What the tests saw of r replicates over n steps, float32 (n, r): `loss` of the step, `product` of successive
     gradients, SASA+'s `val`.
 
-    `distances` {step: (r,)} are squared, from the start; `looks` are those of each replicate; `bias` (n,) is the
-    truth.
+    `distances` {step: (r,)} are squared, from the start; `looks` are each replicate's; `bias` (n,) is the truth.
     """
 
     loss: NDArray[np.float32]
@@ -93,7 +95,7 @@ class Course:
     bias: Array
 
 
-def run(case: Quadratic, momentum: float, steps: int, replicates: int, seed: int, first: int) -> Course:
+def run(case: Quadratic, momentum: float, steps: int, replicates: int, seed: int) -> Course:
     rng = np.random.default_rng(seed)
     lam, deviation = case.eigenvalues, np.sqrt(case.noise)
     # The same effective rate: the mean path and the floor hardly depend on the momentum.
@@ -105,7 +107,7 @@ def run(case: Quadratic, momentum: float, steps: int, replicates: int, seed: int
     bias = np.empty(steps)
     powers = {int(np.ceil(1.5**k)) for k in range(1, 60)}
     distances = {}
-    kept = [Looks(first, lambda point: float(0.5 * np.sum(lam * point[0] ** 2))) for _ in range(replicates)]
+    kept = [Looks(FIRST, lambda point: float(0.5 * np.sum(lam * point[0] ** 2))) for _ in range(replicates)]
     looks: list[list[Look]] = [[] for _ in range(replicates)]
     for t in range(steps):
         noise = deviation * rng.standard_normal(x.shape)
@@ -266,13 +268,13 @@ def table(title: str, head: list[str], rows: list[list[str]]) -> None:
         print("| " + " | ".join(row) + " |", flush=True)
 
 
-def quadratics(momentum: float, replicates: int, seed: int, first: int) -> None:
+def quadratics(momentum: float, replicates: int, seed: int) -> None:
     early: dict[str, list[str]] = {name: [] for name in TESTS}
     times: dict[str, list[str]] = {name: [] for name in TESTS}
     described = []
     for index, case in enumerate(CASES):
         steps = max(4 * case.until(0.1), 12_000)
-        course = run(case, momentum, steps, replicates, seed + 10 * index, first)
+        course = run(case, momentum, steps, replicates, seed + 10 * index)
         arrived = case.until(0.1)
         for name, test in TESTS.items():
             step = test(course)
@@ -302,15 +304,168 @@ def quadratics(momentum: float, replicates: int, seed: int, first: int) -> None:
     table(title, ["test", *names], [[k, *v] for k, v in times.items()])
 
 
+# Small networks: digits with a fifth of the labels drawn anew, and a run that is long enough for a reference.
+
+
+@dataclass(frozen=True)
+class Network:
+    """A softmax regression (`hidden` 0), or one hidden layer of tanh; plain SGD at this rate."""
+
+    name: str
+    hidden: int
+    rate: float
+    batch: int
+    steps: int
+
+    def draw(self, rng: np.random.Generator) -> list[Array]:
+        widths = [64, *([self.hidden] if self.hidden else []), 10]
+        parts = []
+        for a, b in pairwise(widths):
+            parts += [rng.standard_normal((a, b)) / np.sqrt(a), np.zeros((1, b))]
+        return parts
+
+    def loss(self, weights: list[Array], x: Array, y: Array) -> float:
+        scores = (np.tanh(x @ weights[0] + weights[1]) if self.hidden else x) @ weights[-2] + weights[-1]
+        return float(np.mean(logsumexp(scores, axis=-1) - scores[np.arange(len(y)), y]))
+
+    def step(self, weights: list[Array], x: Array, y: Array, rate: float) -> None:
+        """One step in place; the weights of r runs (r, ., .), their batches (r, b, 64) and (r, b)."""
+        h = np.tanh(x @ weights[0] + weights[1]) if self.hidden else x
+        error = softmax(h @ weights[-2] + weights[-1], axis=-1)
+        np.put_along_axis(error, y[..., None], np.take_along_axis(error, y[..., None], -1) - 1.0, -1)
+        error /= y.shape[-1]
+        if self.hidden:
+            back = (error @ weights[2].swapaxes(-1, -2)) * (1.0 - h * h)
+            weights[0] -= rate * (x.swapaxes(-1, -2) @ back)
+            weights[1] -= rate * back.sum(axis=-2, keepdims=True)
+        weights[-2] -= rate * (h.swapaxes(-1, -2) @ error)
+        weights[-1] -= rate * error.sum(axis=-2, keepdims=True)
+
+
+NETWORKS = (
+    Network("softmax regression", 0, 0.5, 8, 100_000),
+    Network("tanh, 32 hidden units", 32, 0.2, 8, 100_000),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of one run: when it did `fire`, and the first look at which no more than E was left of the mean's way (`true`).
+
+    At the look that fired, over its E: what the `doubling` that followed brought, what was `left` to the mean of the
+    second half of the reference, and the `gain` of lowering the rate to a tenth.
+    """
+
+    fire: int
+    true: int
+    doubling: float
+    left: float
+    gain: float
+
+
+def trained(network: Network, runs: int, seed: int) -> list[Outcome]:
+    """The runs of one network, each with labels, order and weights of its own."""
+    rng = np.random.default_rng(seed)
+    x, clean = load_digits(return_X_y=True)
+    x = x / 16.0
+    labels = np.where(rng.random((runs, len(x))) < 0.2, rng.integers(0, 10, (runs, len(x))), clean)
+    drawn = [network.draw(rng) for _ in range(runs)]
+    weights = [np.stack(parts) for parts in zip(*drawn, strict=True)]
+    probe = [rng.choice(len(x), 256, replace=False) for _ in range(runs)]
+
+    def value(r: int) -> Callable[[Any], float]:
+        return lambda point: network.loss(list(point), x[probe[r]], labels[r, probe[r]])
+
+    kept = [Looks(2 * len(x) // network.batch, value(r)) for r in range(runs)]
+    looks: list[list[Look]] = [[] for _ in range(runs)]
+    branches: dict[int, list[Array]] = {}
+    second = [np.zeros_like(part) for part in weights]
+    for step in range(1, network.steps + 1):
+        rows = rng.integers(0, len(x), (runs, network.batch))
+        network.step(weights, x[rows], labels[np.arange(runs)[:, None], rows], network.rate)
+        if 2 * step > network.steps:
+            for total, part in zip(second, weights, strict=True):
+                total += part
+        if step == kept[0].next:
+            for r in range(runs):
+                if (found := kept[r].add(step, [part[r] for part in weights])) is not None:
+                    looks[r].append(found)
+                    if r not in branches and fired(looks[r]) < NEVER:
+                        branches[r] = [part[r : r + 1].copy() for part in weights]
+    found = []
+    for r in range(runs):
+        reference = value(r)([part[r] / (network.steps - network.steps // 2) for part in second])
+        there = [look.span for look in looks[r] if look.late - reference <= look.cost]
+        fire = fired(looks[r])
+        doubling = left = gain = np.nan
+        if fire < NEVER:
+            number = next(i for i, look in enumerate(looks[r]) if look.span == fire)
+            at, later = looks[r][number], looks[r][number + A_DOUBLING :][:1]
+            doubling = later[0].progress / at.cost if later else np.nan
+            left = (at.late - reference) / at.cost
+            lower = branched(network, branches[r], x, labels[r], fire // 4, value(r), rng)
+            gain = (at.iterates - lower) / at.cost
+        found.append(Outcome(fire, min(there, default=NEVER), doubling, left, gain))
+    return found
+
+
+def branched(
+    network: Network,
+    weights: list[Array],
+    x: Array,
+    labels: NDArray[np.int64],
+    steps: int,
+    value: Callable[[Any], float],
+    rng: np.random.Generator,
+) -> float:
+    """The mean loss over the second half of so many steps at a tenth of the rate."""
+    values = []
+    for step in range(steps):
+        rows = rng.integers(0, len(x), (1, network.batch))
+        network.step(weights, x[rows], labels[rows], network.rate / 10.0)
+        if 2 * step >= steps and step % max(steps // 100, 1) == 0:
+            values.append(value([part[0] for part in weights]))
+    return float(np.mean(values))
+
+
+def networks(runs: int, seed: int) -> None:
+    rows = []
+    for index, network in enumerate(NETWORKS):
+        found = trained(network, runs, seed + index)
+        did = [one for one in found if one.fire < NEVER]
+        rows.append(
+            [network.name, f"{network.rate:g}", f"{len(did)} of {runs}", spread([one.fire for one in did], ",.0f"),
+             spread([one.true for one in did], ",.0f"), spread([one.gain for one in did], ".2f"),
+             spread([one.doubling for one in did], ".2f"), spread([one.left for one in did], ".2f")]
+        )  # fmt: skip
+    head = [
+        "network",
+        "rate",
+        "fired",
+        "at step",
+        "no more than E was left at step",
+        "gain of a tenth of the rate, over E",
+        "the next doubling brought, over E",
+        "left to the reference, over E",
+    ]
+    table("Small networks: ours, median (smallest to largest)", head, rows)
+
+
+def spread(values: list[float], form: str) -> str:
+    if not values:
+        return "-"
+    low, middle, high = (format(float(f(values)), form) for f in (np.min, np.median, np.max))
+    return f"{middle} ({low} to {high})"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--first", type=int, default=FIRST)
     asked = parser.parse_args()
     replicates = 10 if asked.quick else 100
     for momentum in (0.0, 0.9):
-        quadratics(momentum, replicates, asked.seed + int(1000 * momentum), asked.first)
+        quadratics(momentum, replicates, SEED + int(1000 * momentum))
+    networks(3 if asked.quick else 10, SEED + 5000)
 
 
 if __name__ == "__main__":

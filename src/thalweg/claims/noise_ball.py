@@ -24,6 +24,9 @@ class NoiseBall(Question):
     among them. Refuted where P > E + 3 se(E) at the last three, and P was `least` of the run's whole fall or more.
     Where E is not above zero there is no noise ball, and nothing is claimed of one.
 
+    It is a statement about the run's own horizon: what another doubling of the steps would gain is less than what the
+    noise costs. Many doublings may gain more, where the loss falls by as much in each.
+
     On a quadratic E is what the noise adds to the loss in the stationary state, and what lowering the rate to nothing
     will gain; the gradients need not be resolved against their noise for that, which the tests of the literature need
     (Pflug 1990; Chee & Toulis 2018; Pesme et al. 2020; Lang et al. 2019). docs/certify/stationarity.md has the rates
@@ -34,6 +37,7 @@ class NoiseBall(Question):
     statement = "The averaged iterate has stopped improving: the noise ball of this step size is reached."
     assumptions = (
         "The probe batch stands for the data.",
+        "The next doubling of the steps would bring no more than the last one did: a slow tail is not excluded.",
         "Optimizer, batch size and data stayed what they were in the second half of the averages.",
     )
     least: float = 0.01

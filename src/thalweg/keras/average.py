@@ -142,9 +142,10 @@ class Averages:
                 return []
             first = self._first(trainable, max(FIRST, least, _CALLS * self._calls), step, steps)
             if first is None or since < first // 4:
-                self._due = since + _TIMED if first is None else first // 4
+                self._due = 2 * since if first is None else first // 4
                 return []
             self._looks = Looks(max(first, 4 * since), self._value)
+            self.reason = "the run was too short"
         found = None
         if since >= self._looks.next:
             found = self._looks.add(since, [_on_host(value) for value in trainable])
@@ -170,7 +171,7 @@ class Averages:
         doublings = (affordable / self._look_takes) / A_DOUBLING - 2.0
         if doublings < 0.0:
             self.reason = "the budget did not afford them"
-            self._due = steps
+            self._look_takes = 0.0  # to be timed anew: the machine may have been busy with other things
             return None
         earliest: float = (steps - self._origin) * 0.5 ** min(doublings, 60.0)
         return max(least, math.ceil(earliest))
