@@ -1,6 +1,6 @@
 """When do tests of stationarity fire, against the time when they should? The table of docs/certify/stationarity.md.
 
-    python benchmarks/stationarity.py            # about ten minutes on one core
+    python benchmarks/stationarity.py            # about a quarter of an hour on one core
     python benchmarks/stationarity.py --quick    # a tenth of the replicates
 
 Noisy quadratics whose truth is known, and small networks against a long reference run. Ours is the function that the
