@@ -22,7 +22,7 @@ class Trajectory:
     """At most 64 points (p,) of the trainable weights, as float32, in the order of `trainable_variables`.
 
     Offered a point at each epoch's end it keeps all until they are too many, then every second, every fourth and so
-    on; the last that was offered is always there.
+    on; the last that was offered is always there. Where layers are frozen or thawed a new path begins.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,10 @@ class Trajectory:
             self._most = min(_MOST, _BYTES // (4 * max(size, 1)))
         if self._most < _FEWEST or (self._last is not None and self._last[0] == step):
             return
-        self._last = (step, flat(model))
+        point = flat(model)
+        if self._last is not None and len(self._last[1]) != len(point):
+            self._points, self._every, self._offered = [], 1, 0  # layers were frozen or thawed: another space
+        self._last = (step, point)
         if self._offered % self._every == 0:
             self._points.append(self._last)
         self._offered += 1

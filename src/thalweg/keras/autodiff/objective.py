@@ -168,7 +168,8 @@ class Objective:
             def ones(*given: Any) -> Any:
                 values = loss.call(*given)
                 one = ops.ones_like(values)
-                if (mask := get_keras_mask(values)) is not None:
+                mask = get_keras_mask(values)  # TensorFlow's AutoGraph knows no `:=`
+                if mask is not None:
                     set_keras_mask(one, mask)
                 return one
 

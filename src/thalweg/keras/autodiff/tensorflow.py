@@ -1,5 +1,6 @@
 """Derivatives by TensorFlow: reverse over reverse, which, unlike forward over reverse, passes through loops."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -47,7 +48,7 @@ class _TensorFlow(Derivatives):
         return host(self._called(self._gauss_newton, part, ops.convert_to_tensor(vector)))
 
     def _called(self, function: Callable[..., Any], part: Part, *more: Any) -> Any:
-        with self.objective.undisturbed(), _exact_moments():
+        with self.objective.undisturbed(), _exact_moments(), _without_advice():
             return function(*part.tensors(), *more)
 
     def _gradient_of(self, flat: Any, fixed: Any, batch: Any, shares: Any) -> Any:
@@ -125,3 +126,18 @@ def _slope(tape: Any, values: Any, leaves: list[Any], seeds: list[Any] | None = 
         values, leaves, output_gradients=seeds, unconnected_gradients=tf.UnconnectedGradients.ZERO
     )
     return [tf.convert_to_tensor(each) for each in found]  # of an embedding they are slices
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """TensorFlow counts the functions of several models as one that is traced again and again, and warns of it."""
+
+    def wanted(record: logging.LogRecord) -> bool:
+        return "triggered tf.function retracing" not in str(record.msg)
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(wanted)
+    try:
+        yield
+    finally:
+        logger.removeFilter(wanted)
