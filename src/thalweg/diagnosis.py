@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from thalweg.errors import RunFolderError
 from thalweg.finding import Diagnosis, Finding, Stage, Verdict
 from thalweg.plugins import Installed, installed
 from thalweg.record import Record
@@ -14,6 +15,7 @@ from thalweg.rules.causes import causes, upstream
 from thalweg.selection import chosen
 from thalweg.stages import stages
 from thalweg.store import read
+from thalweg.store.certificates import CERTIFICATE, read_certificate
 
 _ORDER = (Verdict.CONCERN, Verdict.SATISFACTORY, Verdict.UNASSESSED)
 
@@ -76,16 +78,32 @@ def report(
 ) -> Path:
     """Write the report of a run as one self-contained HTML page, and return where it is; rules as in `diagnose`.
 
+    The certificate that `thalweg certify` left in the run's folder is a section of it.
+
     Raises `UsageError` for a name that is no rule's, `RunFolderError` where the source cannot be read, `OSError`
     where the page cannot be written.
     """
+    if isinstance(source, Record):
+        record, folder = source, None
+    else:
+        record, folder = read(source), Path(source)
+    target = Path(path)
+    diagnosis = diagnose(record, select=select, ignore=ignore, rules=rules)
+    target.write_text(page_of(record, diagnosis, folder), encoding="utf-8")
+    return target
+
+
+def page_of(record: Record, diagnosis: Diagnosis, folder: Path | None = None) -> str:
+    """The report of a run as one HTML document, with the certificate in its folder where there is one."""
     from thalweg.render import page  # charts and terminal: nothing that `import thalweg` should wait for
 
-    record = source if isinstance(source, Record) else read(source)
-    diagnosis = diagnose(record, select=select, ignore=ignore, rules=rules)
-    target = Path(path)
-    target.write_text(page(record, diagnosis), encoding="utf-8")
-    return target
+    if folder is None or not (folder / CERTIFICATE).is_file():
+        return page(record, diagnosis)
+    try:
+        certificate, examination = read_certificate(folder)
+    except RunFolderError as error:
+        return page(record, diagnosis, unread=f"The certificate cannot be shown: {error}.")
+    return page(record, diagnosis, certificate, examination)
 
 
 def _known(rules: Iterable[Rule] | None) -> Installed:

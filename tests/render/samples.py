@@ -2,8 +2,12 @@
 
 import numpy as np
 
+from thalweg.certificate import Certificate, Claim, Outcome, Status
+from thalweg.examination import Curvature, Examination, Plane, Ritz, StepLimit
 from thalweg.finding import Diagnosis, Evidence, Finding, Remedy, Safety, Verdict
 from thalweg.record import Event, Record, Series
+from thalweg.render.crossing import crossing
+from thalweg.render.picture import Picture
 
 TENSORS = ("dense/kernel", "dense/bias", "dense_1/kernel", "dense_1/bias", "dense_2/kernel", "dense_2/bias")
 SPIKE = 777
@@ -189,3 +193,108 @@ def foreign() -> tuple[Record, Diagnosis]:
 
 def empty() -> tuple[Record, Diagnosis]:
     return Record.of([]), Diagnosis("Nothing could be assessed: the record is empty.", (unknown(),))
+
+
+def claims() -> tuple[Claim, ...]:
+    eigenvalue = "loss/parameter²"
+    return (
+        Claim(
+            "no-trend",
+            "The loss has no trend over the tail.",
+            Status.ESTABLISHED,
+            "Over the last 500 steps the loss changed by -0.0012 (95 % interval -0.004 to 0.0016).",
+            {"change": Evidence(-0.0012, "loss", threshold=0.01), "steps": Evidence(500, "steps")},
+            ("The noise of the loss forgets itself within 50 steps.",),
+            "steps 1,501 to 2,000",
+        ),
+        Claim(
+            "no-negative-curvature",
+            "No direction of negative curvature was found.",
+            Status.REFUTED,
+            "The smallest eigenvalue of the Hessian was -0.51 +- 0.002, below -0.0912; the largest was 9.12. "
+            "Along its direction the loss bends downwards.",
+            {
+                "smallest": Evidence(-0.51, eigenvalue, threshold=-0.0912),
+                "residual": Evidence(0.002, eigenvalue),
+                "largest": Evidence(9.12, eigenvalue),
+                "products": Evidence(40, "products"),
+            },
+            (
+                "The loss is twice differentiable at these weights.",
+                "Where the curvature is zero the loss may still fall: this is no proof of a minimum.",
+            ),
+            "all 1,500 training examples, 40 products with the Hessian",
+        ),
+        Claim(
+            "validation-agrees",
+            "Validation agrees with training.",
+            Status.NOT_ESTABLISHED,
+            "Not looked at: no validation examples were kept.",
+        ),
+    )
+
+
+def curvature(spread: float = 1.0) -> Curvature:
+    """A bulk around zero, a few outliers, and a direction downwards; all times `spread`."""
+    nodes = np.array([-0.51, -0.06, -2e-3, -1e-5, 3e-6, 4e-4, 9e-3, 0.08, 0.7, 2.4, 5.0, 9.12]) * spread
+    weights = np.array([2e-4, 0.003, 0.08, 0.31, 0.32, 0.2, 0.07, 0.015, 1e-3, 3e-4, 2e-4, 1.1e-4])
+    return Curvature(
+        Ritz(-0.51 * spread, 0.002 * spread),
+        Ritz(9.12 * spread, 0.4 * spread),
+        40,
+        0.01,
+        0.05 * spread,
+        nodes,
+        weights / weights.sum(),
+        np.full(len(nodes), 0.06),
+        31.2 * spread,
+        1.5 * spread,
+    )
+
+
+def plane() -> Plane:
+    """A narrow valley that a path comes down, crosses a few times, and ends in."""
+    across, up = np.linspace(-9.5, 2.2, 21), np.linspace(-1.6, 1.7, 21)
+    x, y = np.meshgrid(across, up)
+    losses = 0.06 + 0.03 * x**2 + 1.4 * (y - 0.02 * x**2 * np.sin(x)) ** 2
+    losses[20, 0] = np.nan
+    t = np.linspace(1.0, 0.0, 24)
+    path = np.stack([-8.0 * t**1.5, 1.2 * t * np.cos(9.0 * t)], axis=1)
+    steps = np.linspace(100, 2000, 24).round()
+    return Plane(across, up, losses, path, steps, np.array([0.83, 0.11]), 1500)
+
+
+def certified(record: Record) -> tuple[Certificate, Examination]:
+    """A certificate of this record, and what was measured for it."""
+    head = "Held at a saddle: the smallest eigenvalue of the Hessian was -0.51 +- 0.002, below -0.0912."
+    subject = {"record": record.digest(), "weights": "ab" * 32, "examples": "cd" * 32}
+    limit = StepLimit(Ritz(9.12, 0.4), 10.0, "2 / learning rate", 0.2)
+    examination = Examination(
+        8970, 1500, 1500, products=90, asked=100, curvature=curvature(), step_limit=limit, plane=plane()
+    )
+    return Certificate(Outcome.SADDLE, head, claims(), subject, "0.1.0"), examination
+
+
+def edge() -> tuple[Record, Diagnosis]:
+    """A run whose largest eigenvalue was followed until it met what the step bears."""
+    steps = np.arange(1, 2001, 10)
+    limit = np.where(steps < 1200, 20.0, 40.0)
+    sharp = np.minimum(0.9 * np.exp(steps / 300), limit * (1 + 0.03 * np.sin(steps / 7.0)))
+    made = [
+        *run().values(),
+        Series("sharpness", "loss/parameter²", steps, sharp),
+        Series("sharpness_limit", "loss/parameter²", steps, limit),
+    ]
+    return Record.of(made, info(), events()), healthy()[1]
+
+
+def between() -> Picture:
+    """The loss from one seed's weights to another's, before and after matching."""
+    t = np.linspace(0.0, 1.0, 25)
+    bump = np.sin(np.pi * t) ** 2
+    found = crossing(
+        {"before matching": (t, 0.11 + 1.9 * bump), "after matching": (t, 0.11 + 0.08 * bump + 0.02 * t)},
+        ("seed 1", "seed 2"),
+    )
+    assert found is not None
+    return found

@@ -7,7 +7,7 @@ import click
 from thalweg.cli.columns import naming
 from thalweg.cli.options import asked, choosing
 from thalweg.cli.output import notes
-from thalweg.diagnosis import report as write_report
+from thalweg.diagnosis import diagnose, page_of
 from thalweg.errors import UsageError
 from thalweg.store import read
 
@@ -32,7 +32,7 @@ def report(
 
     SOURCE is a run folder (also while the run goes on) or a log of any other tool: CSV, Keras's History as JSON,
     JSON Lines, Hugging Face's trainer_state.json, Lightning's metrics.csv, TensorBoard's event files, or the
-    folder of these (docs/logs.md).
+    folder of these (docs/logs.md). What `thalweg certify` left in the run's folder is a section of the page.
 
     \b
     Examples:
@@ -46,7 +46,9 @@ def report(
         raise UsageError(f"{str(output)!r} is the log itself: the report would replace it")
     notes(record, wanted.notes)
     try:
-        page = write_report(record, output, rules=wanted.rules)
+        output.write_text(
+            page_of(record, diagnose(record, rules=wanted.rules), Path(source)), encoding="utf-8"
+        )
     except OSError as error:
         raise UsageError(f"cannot write the report to {str(output)!r}: {error.strerror or error}") from error
-    click.echo(f"The report is at {page.absolute()}")
+    click.echo(f"The report is at {output.absolute()}")

@@ -14,7 +14,7 @@ import numpy as np
 from thalweg.finding import Diagnosis, Finding, Verdict
 from thalweg.record import Record, Series
 from thalweg.render.plain import label, plain, unit_words
-from thalweg.render.thin import Curve, Gap, curve, grid
+from thalweg.render.thin import Curve, Gap, curve, grid, short
 from thalweg.words import figure, percent, plural
 
 _BUCKETS, _FEWEST = 1_000, 20
@@ -29,10 +29,12 @@ _DECADES = 1.5
 """Positive values over more orders of magnitude than this are drawn on a logarithmic axis."""
 
 _T = TypeVar("_T")
-_FIRST = ("loss", "gradient_norm", "update_norm", "learning_rate", "gradient_cosine")
+_FIRST = ("loss", "sharpness", "gradient_norm", "update_norm", "learning_rate", "gradient_cosine")
 _MAPPED = ("gradient_norm", "update_ratio", "parameter_norm", "zero_gradient_fraction")
 _PART = re.compile(r"(epoch|validation|probe)_(.+)")
 _PART_WORDS = {"": "batch", "epoch": "epoch mean", "validation": "validation", "probe": "probe batch"}
+_EDGE = {"sharpness": ("alone", "largest eigenvalue"), "sharpness_limit": ("limit", "what the step bears")}
+"""Two series of one chart, where both are there: each with its kind and its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One curve of a chart. `kind` decides its colour: batch, epoch, validation, probe or layer, or alone."""
+    """One curve of a chart. `kind` decides its colour: batch, epoch, validation, probe, limit, layer, or alone."""
 
     name: str
     kind: str
@@ -199,7 +201,12 @@ def _grouped(series: Iterable[Series]) -> dict[str, list[tuple[str, str, Series]
     """Whole-model series by what they measure, as (kind, name, series)."""
     groups: dict[str, list[tuple[str, str, Series]]] = defaultdict(list)
     metrics = []
+    series = list(series)
+    edge = _EDGE if set(_EDGE) <= {s.name for s in series} else {}
     for s in series:
+        if s.name in edge:
+            groups["sharpness"].append((*edge[s.name], s))
+            continue
         match = _PART.fullmatch(s.name)
         kind, quantity = match.groups() if match else ("", s.name)
         if kind in ("epoch", "validation"):
@@ -229,7 +236,7 @@ def _chart(
     constant = info.get("constant_prediction_loss")
     if quantity == "loss" and isinstance(constant, int | float) and np.isfinite(constant):
         references.append(("a constant prediction", float(constant)))
-    log = limits is None and _spans_decades([s.values for _, _, s in lines], quantity in _LOGARITHMIC)
+    log = limits is None and spans_decades([s.values for _, _, s in lines], quantity in _LOGARITHMIC)
     main = layered or quantity in _FIRST or any(kind in ("epoch", "validation") for kind, _, _ in lines)
     return Chart(
         anchor=anchor,
@@ -283,7 +290,7 @@ def _heat_map(
         unit=unit_words(series[0].unit) if series[0].unit != "fraction" else "fraction",
         log=series[0].unit != "fraction",
         rows=tuple(plain(s.subject) for s in present),
-        cells=tuple((int(b), int(r), _short(cells.largest[r, b])) for r, b in measured),
+        cells=tuple((int(b), int(r), short(cells.largest[r, b])) for r, b in measured),
         broken=tuple((int(b), int(r)) for r, b in np.argwhere(cells.broken)),
         marks=_marks(placed, tuple(s.name for s in present)),
     )
@@ -298,7 +305,7 @@ def _marks(placed: list[tuple[Finding, str]], names: tuple[str, ...]) -> tuple[M
     )
 
 
-def _spans_decades(values: list[np.ndarray[tuple[int], np.dtype[np.float64]]], always: bool) -> bool:
+def spans_decades(values: list[np.ndarray[tuple[int], np.dtype[np.float64]]], always: bool) -> bool:
     """Whether a logarithmic axis serves: nothing but positive values, and far apart or `always`."""
     finite = np.concatenate([v[np.isfinite(v)] for v in values])
     if not len(finite) or finite.min() <= 0:
@@ -314,7 +321,7 @@ def _last(series: Series) -> str:
 def _points(drawn: Curve) -> list[list[float | int | None]]:
     """Steps with values; a gap in the curve where the series was not finite."""
     points: list[list[float | int | None]] = [
-        [int(s), _short(v)] for s, v in zip(drawn.steps, drawn.values, strict=True)
+        [int(s), short(v)] for s, v in zip(drawn.steps, drawn.values, strict=True)
     ]
     points += [[gap.first, None] for gap in drawn.gaps]
     return sorted(points, key=lambda point: point[0] or 0)
@@ -322,11 +329,6 @@ def _points(drawn: Curve) -> list[list[float | int | None]]:
 
 def _spans(gaps: tuple[Gap, ...]) -> list[list[object]]:
     return [[g.first, g.last, g.words] for g in gaps]
-
-
-def _short(value: float) -> float:
-    """Five significant digits: what a pixel and a tooltip can show."""
-    return float(f"{value:.5g}")
 
 
 def _is_epoch(kind: str, detail: Mapping[str, object]) -> bool:

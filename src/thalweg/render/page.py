@@ -9,12 +9,17 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import resources
 
+from thalweg.certificate import Certificate
+from thalweg.examination import Examination
 from thalweg.finding import Diagnosis, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record
+from thalweg.render import certified
 from thalweg.render.charts import Chart, Charts, Line, Mark, charts, gaps_in_words
+from thalweg.render.evidence import evidence_table
 from thalweg.render.facts import about, recorded
 from thalweg.render.markup import Html, data, html, prose, trusted
-from thalweg.render.plain import companions, label, plain, sentence, unit_words
+from thalweg.render.picture import Picture
+from thalweg.render.plain import plain, sentence
 
 _WHO = {
     Safety.AUTOMATIC: "reversible, cannot change what is learned",
@@ -28,15 +33,31 @@ _TITLES = {
 }
 
 
-def page(record: Record, diagnosis: Diagnosis) -> str:
+def page(
+    record: Record,
+    diagnosis: Diagnosis,
+    certificate: Certificate | None = None,
+    examination: Examination | None = None,
+    *,
+    further: Sequence[Picture] = (),
+    unread: str = "",
+) -> str:
     """The report of a run as one HTML document.
+
+    A certificate that is of another state of the run is not shown but said to be one; `examination` is what was
+    measured for it, `further` are pictures beside those of the examination. `unread` is the sentence that says why
+    there is a certificate which could not be read.
 
     It holds its own script, style and data, and a Content-Security-Policy under which nothing else can run or
     be fetched. Long series are thinned for drawing (their extremes stay), so that its size has a bound
     whatever the length of the run.
     """
     drawn = charts(record, diagnosis)
-    style, script, library = _asset("page.css"), _asset("page.js"), _asset("echarts.min.js")
+    style, library = _asset("page.css"), _asset("echarts.min.js")
+    script = _asset("pictures.js") + _asset("page.js")
+    unread = certified.stale(certificate, record) if certificate else unread
+    valid = None if unread else certificate
+    shown = (*certified.pictures(examination, drawn.unit), *further) if valid else ()
     return html(
         _asset("page.html"),
         policy=f"default-src 'none'; script-src {_hash(library)} {_hash(script)}; style-src {_hash(style)}; "
@@ -50,6 +71,17 @@ def page(record: Record, diagnosis: Diagnosis) -> str:
         else "unassessed",
         answer=diagnosis.answer,
         first=_first(diagnosis.first),
+        certified=html(
+            '<p class="certified">Certificate: <a href="#certificate">{head}</a></p>', head=valid.head
+        )
+        if valid
+        else None,
+        certificate_link=html('<a href="#certificate">Certificate</a> ') if valid or unread else None,
+        certificate=certified.section(valid, shown)
+        if valid
+        else certified.absent(unread)
+        if unread
+        else None,
         facts=about(record, diagnosis),
         counts=_counts(diagnosis),
         findings=_findings(diagnosis, drawn),
@@ -57,7 +89,7 @@ def page(record: Record, diagnosis: Diagnosis) -> str:
         layers=_layers(drawn),
         recorded=recorded(record),
         version=_version(record),
-        data=data(drawn.payload()),
+        data=data(drawn.payload() | {"pictures": [{"kind": p.kind, **p.drawn} for p in shown]}),
         library=trusted(library),
         script=trusted(script),
     )
@@ -149,7 +181,7 @@ def _finding(finding: Finding, anchor: str, drawn: Charts, effects: Sequence[Htm
         title=html('<span class="title">{title}</span>', title=finding.title) if concern else None,
         where=html(' <span class="where">{where}</span>', where=", ".join(where)) if where else None,
         message=prose(finding.message),
-        evidence=_evidence(finding),
+        evidence=evidence_table(finding.evidence),
         remedies=_remedies(finding),
         see=_see(finding, drawn, concern),
         effects=html(
@@ -160,34 +192,6 @@ def _finding(finding: Finding, anchor: str, drawn: Charts, effects: Sequence[Htm
         )
         if effects
         else None,
-    )
-
-
-def _evidence(finding: Finding) -> Html | None:
-    if not finding.evidence:
-        return None
-    rows = []
-    for name, evidence in finding.evidence.items():
-        beside = dict(companions(evidence))
-        unit = unit_words(evidence.unit)
-        rows.append(
-            html(
-                '<tr><th scope="row">{name}{unit}</th><td>{value}</td><td>{usual}</td>'
-                "<td>{threshold}</td></tr>",
-                name=label(name),
-                unit=html(' <span class="unit">{unit}</span>', unit=unit)
-                if unit not in label(name)
-                else None,
-                value=evidence,
-                usual=beside.get("usual"),
-                threshold=beside.get("threshold"),
-            )
-        )
-    return html(
-        '<div class="scroll"><table class="evidence"><caption>Evidence</caption><thead><tr><td></td>'
-        '<th scope="col">value</th><th scope="col">usual</th><th scope="col">threshold</th></tr></thead>'
-        "<tbody>{rows}</tbody></table></div>",
-        rows=rows,
     )
 
 
@@ -252,7 +256,7 @@ def _figure(chart: Chart, unit: str) -> Html:
             '<li data-line="{number}"><i class="{kind}"></i>{name} <b>{last}</b></li>',
             number=number,
             kind=line.kind,
-            name="last" if line.kind == "alone" else line.name,
+            name="last" if len(chart.lines) == 1 else line.name,
             last=line.last,
         )
         for number, line in _key(chart.lines)

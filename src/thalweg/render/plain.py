@@ -22,10 +22,14 @@ def plain(text: object) -> str:
     return "".join(c for c in words if unicodedata.category(c) not in _UNPRINTABLE)
 
 
-def sentence(text: str) -> str:
+def sentence(text: str, *, capital: bool = True) -> str:
     """The text with a capital and a full stop, as rules write remedies and reasons with or without them."""
     words = plain(text)
-    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?")) or not words else ".")
+    return (
+        (words[:1].upper() if capital else words[:1])
+        + words[1:]
+        + ("" if words.endswith((".", "!", "?")) or not words else ".")
+    )
 
 
 def label(name: str) -> str:

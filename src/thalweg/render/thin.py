@@ -99,3 +99,8 @@ def _gaps(series: Series, finite: NDArray[np.bool_], most: int) -> tuple[Gap, ..
         )
         for part in np.split(broken, apart)
     )
+
+
+def short(value: float) -> float:
+    """Five significant digits: what a pixel and a tooltip can show."""
+    return float(f"{value:.5g}")

@@ -1,5 +1,5 @@
 "use strict";
-// Draws the curves and the heat map of a report. Everything it shows comes from the JSON block; names in it are
+// Draws the curves, the heat map and the pictures of a report. Everything it shows comes from the JSON block; names in it are
 // strangers' and are only ever drawn on a canvas or set as text, never parsed as markup.
 (() => {
   const root = document.documentElement;
@@ -179,10 +179,10 @@
       symbol: "circle",
       symbolSize: 5,
       connectNulls: false,
-      lineStyle: { width: line.points.length > 400 ? 1 : 1.75 },
+      lineStyle: { width: line.points.length > 400 ? 1 : 1.75, type: line.kind === "limit" ? "dashed" : "solid" },
       itemStyle: { color: lineColour(line, index, all) },
       emphasis: { disabled: true },
-      z: line.kind === "batch" ? 3 : 4,
+      z: line.kind === "batch" || line.kind === "limit" ? 3 : 4,
     }));
     const lines = [
       ...verticals(spec),
@@ -356,6 +356,8 @@
     };
   }
 
+  const drawers = pictures({ axisLine, colour, decade, figure, font, nice, room, tooltip, viridis });
+
   // --- zoom: one for all charts ------------------------------------------------------------------------------
 
   const percent = (step) => (100 * (step - first)) / (last - first);
@@ -388,10 +390,19 @@
 
   // --- drawing -----------------------------------------------------------------------------------------------
 
-  function place(plot, option) {
+  // `height` gives the plot's own height by its width, where that is not the style sheet's.
+  function place(plot, option, height) {
     if (drawn.has(plot) || plot.closest("details:not([open])")) return;
+    const fit = () => {
+      if (height) plot.style.height = `${height(plot.clientWidth)}px`;
+    };
+    fit();
     const chart = echarts.init(plot, null, { renderer: "canvas" });
-    const draw = () => chart.setOption(option(), { notMerge: true });
+    const draw = () => {
+      fit();
+      chart.resize();
+      chart.setOption(option(plot.clientWidth), { notMerge: true });
+    };
     drawn.set(plot, { chart, draw });
     draw();
     chart.on("datazoom", (event) => {
@@ -408,28 +419,19 @@
         key.querySelector("i").style.background = lineColour(spec.lines[index], index, spec.lines);
       });
     });
+    data.pictures.forEach((spec, index) => {
+      const { option, height } = drawers[spec.kind](spec);
+      place(document.querySelector(`#picture-${index + 1} .plot`), option, height);
+    });
     if (!data.maps.length) return;
     const select = document.getElementById("quantity");
     const plot = document.querySelector("#layers .plot");
     const map = () => data.maps[Number(select.value)];
-    const size = () => {
-      plot.style.height = `${108 + map().rows.length * rowHeight(map())}px`;
-    };
-    size();
-    if (!drawn.has(plot)) {
-      select.addEventListener("change", () => {
-        size();
-        drawn.get(plot).chart.resize();
-        drawn.get(plot).draw();
-      });
-    }
-    place(plot, () => layers(map(), plot.clientWidth));
+    if (!drawn.has(plot)) select.addEventListener("change", () => drawn.get(plot).draw());
+    place(plot, (width) => layers(map(), width), () => 108 + map().rows.length * rowHeight(map()));
   }
   function repaint() {
-    drawn.forEach(({ chart, draw }) => {
-      chart.resize();
-      draw();
-    });
+    drawn.forEach(({ draw }) => draw());
     paint();
   }
 

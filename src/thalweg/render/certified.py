@@ -1,0 +1,160 @@
+"""The certificate's section of the page: the claims, what they rest on, and pictures of what was measured."""
+
+from collections.abc import Iterable, Sequence
+
+from thalweg.certificate import Certificate, Claim, Status
+from thalweg.examination import Examination
+from thalweg.record import Record
+from thalweg.render.evidence import evidence_table
+from thalweg.render.landscape import landscape
+from thalweg.render.markup import Html, html, prose
+from thalweg.render.picture import Picture, Table
+from thalweg.render.plain import plain, sentence
+from thalweg.render.spectrum import spectrum
+
+# A sign beside the word, for whoever looks for one kind among many.
+_SIGNS = {Status.ESTABLISHED: "✓", Status.REFUTED: "✕", Status.NOT_ESTABLISHED: "?"}
+_CLASSES = {Status.ESTABLISHED: "established", Status.REFUTED: "refuted", Status.NOT_ESTABLISHED: "open"}
+
+
+def pictures(examination: Examination | None, unit: str) -> tuple[Picture, ...]:
+    """What can be drawn of an examination."""
+    if examination is None:
+        return ()
+    curvature, plane = examination.curvature, examination.plane
+    made = (
+        curvature and spectrum(curvature, examination.step_limit, examination.parameters),
+        plane and landscape(plane, unit),
+    )
+    return tuple(picture for picture in made if picture)
+
+
+def stale(certificate: Certificate, record: Record) -> str:
+    """Why this certificate is not one of this record, in a sentence; empty where it is."""
+    digest, now = plain(certificate.subject.get("record", "")), record.digest()
+    if digest == now:
+        return ""
+    return (
+        f"The certificate in the run's folder is of another state of this run (its record's digest is "
+        f"{digest[:12] or 'not known'}, now it is {now[:12]}) and is not shown: thalweg certify makes it anew."
+    )
+
+
+def absent(reason: str) -> Html:
+    """The section where there is a certificate that cannot be shown."""
+    return html(
+        '<section id="certificate" aria-labelledby="certificate-title" tabindex="-1">'
+        '<h2 id="certificate-title">Certificate</h2><p class="none">{reason}</p></section>',
+        reason=reason,
+    )
+
+
+def section(certificate: Certificate, drawn: Sequence[Picture]) -> Html:
+    """The head, each claim, and the pictures."""
+    return html(
+        '<section id="certificate" aria-labelledby="certificate-title" tabindex="-1">'
+        '<h2 id="certificate-title">Certificate</h2><p class="head">{head}</p>'
+        '<ul class="counts">{counts}</ul>{claims}{pictures}<p class="note">{subject}</p></section>',
+        head=certificate.head,
+        counts=_counts(certificate),
+        claims=[_claim(claim, number) for number, claim in enumerate(certificate, start=1)],
+        pictures=html(
+            '<div class="pictures">{figures}</div>',
+            figures=[_figure(picture, number) for number, picture in enumerate(drawn, start=1)],
+        )
+        if drawn
+        else None,
+        subject=_subject(certificate),
+    )
+
+
+def _counts(certificate: Certificate) -> list[Html]:
+    return [
+        html('<li class="{kind}"><b>{count}</b> {status}</li>', kind=_CLASSES[s], count=len(found), status=s)
+        for s in Status
+        if (found := certificate.of(s))
+    ]
+
+
+def _claim(claim: Claim, number: int) -> Html:
+    rests = [evidence_table(claim.evidence), _assumptions(claim.assumptions)]
+    names = [name for name, part in zip(("evidence", "assumptions"), rests, strict=True) if part]
+    return html(
+        '<article class="claim {kind}" id="claim-{number}"><p class="status"><span aria-hidden="true">{sign}</span> '
+        "{status}</p><h3>{statement}</h3><p>{message}</p>{scope}{rests}</article>",
+        kind=_CLASSES[claim.status],
+        number=number,
+        sign=_SIGNS[claim.status],
+        status=sentence(claim.status).removesuffix("."),
+        statement=claim.statement,
+        message=prose(sentence(claim.message)),
+        scope=html(
+            '<p class="scope">Looked at: {scope}</p>', scope=prose(sentence(claim.scope, capital=False))
+        )
+        if claim.scope
+        else None,
+        rests=html(
+            "<details><summary>{names}</summary>{rests}</details>",
+            names=sentence(" and ".join(names)).removesuffix("."),
+            rests=rests,
+        )
+        if names
+        else None,
+    )
+
+
+def _assumptions(assumptions: Iterable[str]) -> Html | None:
+    items = [html("<li>{words}</li>", words=prose(sentence(each))) for each in assumptions]
+    return html('<h4>It assumes</h4><ul class="assumptions">{items}</ul>', items=items) if items else None
+
+
+def _figure(picture: Picture, number: int) -> Html:
+    keys = [html('<li><i class="{kind}"></i>{name}</li>', kind=kind, name=name) for kind, name in picture.key]
+    return html(
+        '<figure class="chart picture {kind}" id="picture-{number}" tabindex="-1"><figcaption><h3>{title}</h3>'
+        '<span class="unit">{unit}</span>{key}</figcaption>'
+        '<div class="plot" role="img" aria-label="{title}" aria-describedby="picture-{number}-words"></div>'
+        '<p class="words" id="picture-{number}-words">{words}</p><p class="how">{how}</p>{tables}</figure>',
+        kind=picture.kind,
+        number=number,
+        title=picture.title,
+        unit=picture.unit,
+        key=html('<ul class="key" aria-label="Lines">{keys}</ul>', keys=keys) if keys else None,
+        words=" ".join(picture.words),
+        how=picture.how,
+        tables=html(
+            "<details><summary>In numbers</summary>{tables}</details>",
+            tables=[_numbers(title, each) for title, each in picture.tables.items()],
+        ),
+    )
+
+
+def _numbers(title: str, numbers: Table) -> Html:
+    return html(
+        '<h4>{title}</h4><div class="scroll"><table class="numbers"><caption>{title}</caption>'
+        "<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>",
+        title=title,
+        heads=[html('<th scope="col">{name}</th>', name=name) for name in numbers.head],
+        rows=[
+            html(
+                '<tr><th scope="row">{first}</th>{cells}</tr>',
+                first=row[0],
+                cells=[html("<td>{cell}</td>", cell=cell) for cell in row[1:]],
+            )
+            for row in numbers.rows
+        ],
+    )
+
+
+def _subject(certificate: Certificate) -> Html:
+    of = [
+        html("{name} <code>{digest}</code>", name=name, digest=plain(digest)[:12])
+        for name, digest in certificate.subject.items()
+    ]
+    return html(
+        "Of {of} (beginnings of SHA-256 digests){version}. <code>thalweg verify</code> recomputes it.",
+        of=[piece for part in of for piece in (html(", "), part)][1:],
+        version=html(", made by Thalweg {version}", version=certificate.version)
+        if certificate.version
+        else None,
+    )
