@@ -1,8 +1,10 @@
 """The command line end to end, in a process of its own: exit codes, and what goes to which stream."""
 
+import html
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -94,6 +96,14 @@ def test_report_writes_the_page_and_says_where(runs, tmp_path):
     assert (found.returncode, found.stderr) == (0, "")
     assert found.stdout == f"The report is at {tmp_path / 'page.html'}\n"
     assert "<html" in (tmp_path / "page.html").read_text()
+
+
+def test_report_shows_the_certificate_that_lies_in_the_folder_of_the_run(runs, tmp_path):
+    run = shutil.copytree(runs / "healthy", tmp_path / "healthy")
+    said = thalweg("certify", "--products", 0, run).stdout.splitlines()[0]
+    found = thalweg("report", run, "-o", "page.html", cwd=tmp_path)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert f'<p class="head">{html.escape(said)}</p>' in (tmp_path / "page.html").read_text()
 
 
 def test_diagnose_starts_without_keras_or_a_backend(runs):

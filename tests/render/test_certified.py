@@ -66,6 +66,12 @@ def test_each_claim_says_how_it_stands_what_it_rests_on_and_what_was_looked_at()
     assert links.count("#certificate") == 2 and all(link[1:] in shown.ids for link in links)
 
 
+def test_a_certificate_without_claims_still_says_its_head():
+    record, _ = samples.healthy()
+    certificate, _ = samples.certified(record)
+    assert document(replace(certificate, claims=())).words.count(certificate.head) == 2
+
+
 def test_without_a_certificate_nothing_is_said_of_one():
     source = page(*samples.healthy())
     assert "ertificate" not in Document(source).words and Document(source).payload["pictures"] == []

@@ -64,20 +64,20 @@ def certify(
     found: Examination | StudyExamination
     if len(sources) > 1:
         certificate, found = study_examined(sources, products=products)
-        view = CertificateView(certificate, ", ".join(sources), str(output) if output else None, full)
+        about, stored = ", ".join(sources), output
     else:
         (source,) = sources
         record = read(source)
         notes(record)
         with progressing() as progress:
             certificate, found = examined(source, products=products, progress=progress)
+        about, stored = run_in_words(record), output
         if output is None and Path(source).is_dir():
-            output = Path(source) / CERTIFICATE
-        view = CertificateView(certificate, run_in_words(record), source if output else None, full)
+            output, stored = Path(source) / CERTIFICATE, Path(source)
     if output is not None:
         write_certificate(output, certificate, found)
     if as_json:
         click.echo(certificate_text(certificate, found), nl=False)
     else:
-        show(view)
+        show(CertificateView(certificate, about, sources, None if stored is None else str(stored), full))
     context.exit(certificate.exit_code)

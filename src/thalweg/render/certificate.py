@@ -12,6 +12,8 @@ from thalweg.render.lines import Lines
 from thalweg.render.plain import plain, sentence
 
 _STYLES = {Status.ESTABLISHED: "green", Status.REFUTED: "bold red", Status.NOT_ESTABLISHED: "dim"}
+_BESIDE = 28
+"""Columns that a statement needs beside the name of its claim; with fewer it stands below."""
 _TITLES = {
     Status.REFUTED: "Refuted",
     Status.ESTABLISHED: "Established",
@@ -23,13 +25,14 @@ _TITLES = {
 class CertificateView:
     """For a person: where the parameters ended up, and each claim with its reason and scope.
 
-    `about` says in a line what was certified. `run` is the argument with which the command line finds the run
-    again. Assumptions are said where `full`.
+    `about` says in a line what was certified. `runs` are the arguments with which the command line finds it again,
+    `stored` that with which it finds the certificate. Assumptions are said where `full`.
     """
 
     certificate: Certificate
     about: str
-    run: str | None = None
+    runs: tuple[str, ...] = ()
+    stored: str | None = None
     full: bool = False
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -52,7 +55,13 @@ class CertificateView:
 
     def _claim(self, page: Lines, claim: Claim) -> Iterable[Text]:
         name = Text(f"{plain(claim.name)}  ", style=_STYLES[claim.status])
-        yield from page.lines(Text(plain(claim.statement), style="bold"), lead=name, indent=2)
+        statement = Text(plain(claim.statement), style="bold")
+        if page.width - name.cell_len - 2 >= _BESIDE:
+            yield from page.lines(statement, lead=name, indent=2)
+        else:
+            name.rstrip()
+            yield from page.lines(name, indent=2)
+            yield from page.lines(statement, indent=2)
         yield from page.lines(Text(sentence(plain(claim.message))), indent=4)
         if claim.scope:
             yield from page.lines(Text(sentence(f"Looked at: {plain(claim.scope)}"), style="dim"), indent=4)
@@ -61,8 +70,10 @@ class CertificateView:
                 yield from page.lines(Text(sentence(f"Assumes: {plain(assumption)}"), style="dim"), indent=4)
 
     def _hints(self) -> list[str]:
-        if self.run is None:
-            return []
-        run = shlex.quote(plain(self.run))
-        hints = [f"What each claim assumes: thalweg certify --all {run}"] if not self.full else []
-        return [*hints, f"Recompute it: thalweg verify {run}"]
+        assumes = not self.full and any(claim.assumptions for claim in self.certificate)
+        runs = shlex.join(plain(run) for run in self.runs)
+        hints = [f"What each claim assumes: thalweg certify --all {runs}"] if assumes and runs else []
+        if self.stored is None:
+            return hints
+        hints.append(f"Recompute it: thalweg verify {shlex.quote(plain(self.stored))}")
+        return [*hints, f"The pictures: thalweg report {runs}"] if self.runs == (self.stored,) else hints

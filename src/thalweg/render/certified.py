@@ -1,6 +1,7 @@
 """The certificate's section of the page: the claims, what they rest on, and pictures of what was measured."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from thalweg.certificate import Certificate, Claim, Status
 from thalweg.examination import Examination
@@ -29,32 +30,55 @@ def pictures(examination: Examination | None, unit: str) -> tuple[Picture, ...]:
     return tuple(picture for picture in made if picture)
 
 
-def stale(certificate: Certificate, record: Record) -> str:
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """What the page shows of a certificate: its head for the first lines, the way to the section, the section."""
+
+    first: Html | None = None
+    link: Html | None = None
+    section: Html | None = None
+    pictures: tuple[Picture, ...] = ()
+
+
+def certified(
+    record: Record, certificate: Certificate | None, drawn: tuple[Picture, ...], unread: str = ""
+) -> Certified:
+    """The claims with their pictures; of a certificate that is not this record's, or is `unread`, only why not."""
+    link = html('<a href="#certificate">Certificate</a> ')
+    if certificate is not None and not unread:
+        unread = _stale(certificate, record)
+    if unread:
+        return Certified(None, link, _section(html('<p class="none">{reason}</p>', reason=prose(unread))))
+    if certificate is None:
+        return Certified()
+    first = html(
+        '<p class="certified">Certificate: <a href="#certificate">{head}</a></p>', head=certificate.head
+    )
+    return Certified(first, link, _section(_claims(certificate, drawn)), drawn)
+
+
+def _stale(certificate: Certificate, record: Record) -> str:
     """Why this certificate is not one of this record, in a sentence; empty where it is."""
     digest, now = plain(certificate.subject.get("record", "")), record.digest()
     if digest == now:
         return ""
     return (
         f"The certificate in the run's folder is of another state of this run (its record's digest is "
-        f"{digest[:12] or 'not known'}, now it is {now[:12]}) and is not shown: thalweg certify makes it anew."
+        f"{digest[:12] or 'not known'}, now it is {now[:12]}) and is not shown: `thalweg certify` makes it anew."
     )
 
 
-def absent(reason: str) -> Html:
-    """The section where there is a certificate that cannot be shown."""
+def _section(body: Html) -> Html:
     return html(
         '<section id="certificate" aria-labelledby="certificate-title" tabindex="-1">'
-        '<h2 id="certificate-title">Certificate</h2><p class="none">{reason}</p></section>',
-        reason=reason,
+        '<h2 id="certificate-title">Certificate</h2>{body}</section>',
+        body=body,
     )
 
 
-def section(certificate: Certificate, drawn: Sequence[Picture]) -> Html:
-    """The head, each claim, and the pictures."""
+def _claims(certificate: Certificate, drawn: Sequence[Picture]) -> Html:
     return html(
-        '<section id="certificate" aria-labelledby="certificate-title" tabindex="-1">'
-        '<h2 id="certificate-title">Certificate</h2><p class="head">{head}</p>'
-        '<ul class="counts">{counts}</ul>{claims}{pictures}<p class="note">{subject}</p></section>',
+        '<p class="head">{head}</p><ul class="counts">{counts}</ul>{claims}{pictures}<p class="note">{subject}</p>',
         head=certificate.head,
         counts=_counts(certificate),
         claims=[_claim(claim, number) for number, claim in enumerate(certificate, start=1)],

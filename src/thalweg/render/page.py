@@ -13,7 +13,7 @@ from thalweg.certificate import Certificate
 from thalweg.examination import Examination
 from thalweg.finding import Diagnosis, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record
-from thalweg.render import certified
+from thalweg.render.certified import certified, pictures
 from thalweg.render.charts import Chart, Charts, Line, Mark, charts, gaps_in_words
 from thalweg.render.evidence import evidence_table
 from thalweg.render.facts import about, recorded
@@ -55,9 +55,7 @@ def page(
     drawn = charts(record, diagnosis)
     style, library = _asset("page.css"), _asset("echarts.min.js")
     script = _asset("pictures.js") + _asset("page.js")
-    unread = certified.stale(certificate, record) if certificate else unread
-    valid = None if unread else certificate
-    shown = (*certified.pictures(examination, drawn.unit), *further) if valid else ()
+    proven = certified(record, certificate, (*pictures(examination, drawn.unit), *further), unread)
     return html(
         _asset("page.html"),
         policy=f"default-src 'none'; script-src {_hash(library)} {_hash(script)}; style-src {_hash(style)}; "
@@ -71,17 +69,9 @@ def page(
         else "unassessed",
         answer=diagnosis.answer,
         first=_first(diagnosis.first),
-        certified=html(
-            '<p class="certified">Certificate: <a href="#certificate">{head}</a></p>', head=valid.head
-        )
-        if valid
-        else None,
-        certificate_link=html('<a href="#certificate">Certificate</a> ') if valid or unread else None,
-        certificate=certified.section(valid, shown)
-        if valid
-        else certified.absent(unread)
-        if unread
-        else None,
+        certified=proven.first,
+        certificate_link=proven.link,
+        certificate=proven.section,
         facts=about(record, diagnosis),
         counts=_counts(diagnosis),
         findings=_findings(diagnosis, drawn),
@@ -89,7 +79,7 @@ def page(
         layers=_layers(drawn),
         recorded=recorded(record),
         version=_version(record),
-        data=data(drawn.payload() | {"pictures": [{"kind": p.kind, **p.drawn} for p in shown]}),
+        data=data(drawn.payload() | {"pictures": [{"kind": p.kind, **p.drawn} for p in proven.pictures]}),
         library=trusted(library),
         script=trusted(script),
     )

@@ -95,7 +95,7 @@ def _density(found: Curvature) -> tuple[Vector, Vector, Vector] | None:
     if not (weights[kept] > 0.0).any():
         return None
     order = np.argsort(nodes[kept], kind="stable")
-    return nodes[kept][order], weights[kept][order], band[kept][order]
+    return nodes[kept][order], weights[kept][order], np.clip(band[kept][order], 0.0, 1.0)
 
 
 def _words(
