@@ -72,6 +72,22 @@ def test_the_trace_and_the_claim() -> None:
     assert ask(Record.of([]), Examination(D + 1, N, N, gradients=found)).status is Status.REFUTED
 
 
+def test_batches_whose_examples_depend_on_one_another() -> None:
+    """Batch normalisation in training mode: the whole is the mean over the batches that training would see."""
+    keras.utils.set_random_seed(0)
+    _, x, y = regression()
+    body = [keras.layers.Dense(6), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
+    model = keras.Sequential([keras.Input((D,)), *body])
+    model.compile("sgd", "mse")
+    made = products(model, (x, y, None), training=True)
+    found = gradients(made, 8, 1000, seed=1)
+    order = np.random.default_rng(1).permutation(N)
+    each = [made.gradient(rows=np.sort(part)) for part in np.split(order, range(8, 401, 8))]
+    whole = np.average(each, axis=0, weights=[8] * 50 + [13])
+    assert found.whole == pytest.approx(float(whole @ whole), rel=1e-3)
+    assert abs(found.whole - float(np.sum(made.gradient() ** 2))) > 0.01 * found.whole
+
+
 def test_the_same_seed_gives_the_same() -> None:
     made = products(regression()[0], (*regression()[1:], None))
     one, two, other = (gradients(made, 16, 100, seed) for seed in (1, 1, 2))
@@ -81,7 +97,7 @@ def test_the_same_seed_gives_the_same() -> None:
 
 def test_what_is_no_mean_is_refused() -> None:
     model, x, y = regression("sum", weights=0.5)
-    with pytest.raises(UnsupportedError, match="not the mean"):
+    with pytest.raises(UnsupportedError, match="a sum over examples"):
         gradients(products(model, (x, y, None)), 8, 1000, seed=0)
     with pytest.raises(UnsupportedError, match="cannot be made of 1"):
         gradients(products(model, (x[:1], y[:1], None)), 8, 1000, seed=0)

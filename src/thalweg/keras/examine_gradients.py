@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from thalweg.keras.autodiff import Products
 
 _APART = 0.1
-"""The batches' mean gradient may lie so far from the whole one, in units of its norm and noise: more is no mean."""
+"""Farther from the whole gradient, in units of its norm and noise, the batches' mean needs another explanation."""
 
 
 def gradients(products: "Products", batch_size: int, most: int, seed: int) -> Gradients:
@@ -22,10 +22,12 @@ def gradients(products: "Products", batch_size: int, most: int, seed: int) -> Gr
     One partition of all examples in random order: no example comes twice, so that the pairs are as independent as
     the examples are. The batches are those of the training; smaller where that makes 20 pairs of them; larger where
     there would be more than `most`, for it is the examples that tell, and not how many at a time. The whole
-    gradient is the mean of them all, those left over included; a second pass takes it at once, as a check.
+    gradient is the mean of them all, those left over included; a second pass takes it at once, as a check. The
+    two may differ where the examples of a batch depend on one another, as under batch normalisation in training
+    mode: there it is the batches that training sees. Nothing may be random in `products`: a dropout mask that all
+    batches share would pass for a gradient.
 
-    Raises `UnsupportedError` where there are too few examples, and where the objective is no mean over them: a
-    sum, or a batch whose examples depend on one another.
+    Raises `UnsupportedError` where there are too few examples, and where the objective is no mean over them.
     """
     n = products.examples
     size = max(min(batch_size, n // (2 * FEWEST)), -(-n // max(most, 2)), 1)
@@ -48,6 +50,11 @@ def gradients(products: "Products", batch_size: int, most: int, seed: int) -> Gr
     square = float(mean @ mean)
     rest = mean - products.gradient()
     noise = noise_scale(inner, squares, size, n).trace / n
-    if float(rest @ rest) > _APART**2 * (square + max(noise, 0.0)):
-        raise UnsupportedError("the objective is not the mean over batches of what each of them makes it")
+    if float(rest @ rest) > _APART**2 * (square + max(noise, 0.0)) and not _mean(products):
+        raise UnsupportedError("the objective is a sum over examples, and a batch of them has another one")
     return Gradients(inner, squares, size, square)
+
+
+def _mean(products: "Products") -> bool:
+    """Whether the loss is reduced by a mean. By a sum, the objective, penalties included, is no less than that."""
+    return products.value() < 0.5 * float(np.sum(products.losses()))
