@@ -1,5 +1,7 @@
 """The gradient is zero against its own noise: on gradients of made-up examples, whose mean is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -70,7 +72,22 @@ def test_of_a_sample(total: int | None, scale: float, status: Status) -> None:
         assert claim.evidence["noise_scale"].value == pytest.approx(800 / 20, rel=0.3)
 
 
-def test_two_in_a_hundred_at_the_line_are_called_either_way() -> None:
+def test_a_sample_whose_products_are_positive_by_luck_refutes_nothing() -> None:
+    claim = asked(examined(4.0, total=8000, seed=2))
+    assert claim.evidence["excess"].value > 0.0 > claim.evidence["low"].value
+    assert claim.status is Status.NOT_ESTABLISHED
+
+
+def test_without_the_whole_gradient_products_below_zero_show_it() -> None:
+    """Of many parameters, whose noises cancel, the pairs alone tell -tr(Sigma) / N from zero."""
+    found = examined(0.0, d=8000)
+    assert found.gradients is not None
+    claim = asked(replace(found, gradients=replace(found.gradients, whole=np.nan)))
+    assert claim.status is Status.ESTABLISHED, claim.message
+    assert claim.evidence["noise_scale"].value == "unresolved"
+
+
+def test_at_the_line_hardly_any_is_called_either_way() -> None:
     """Where |G|^2 is tr(Sigma) / N exactly, neither answer may come in more than 5 % of data sets."""
     statuses = [asked(examined(1.0, 400, seed=seed, total=400)).status for seed in range(100)]
     assert statuses.count(Status.ESTABLISHED) <= 5
