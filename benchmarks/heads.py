@@ -131,6 +131,12 @@ def falling_whole(rng: np.random.Generator) -> Training:
     return Training(perceptron(optimizers.SGD(0.1)), x, y, 500, 300)
 
 
+def falling_memorising(rng: np.random.Generator) -> Training:
+    """It learns the false labels by heart, later and slowly: a plateau that is none."""
+    x, y = rows(rng, 1000, noise=0.2)
+    return Training(perceptron(optimizers.SGD(0.1)), x, y, 32, 40)
+
+
 def saddle(rng: np.random.Generator, spread: float = 1e-7) -> Training:
     x = rng.standard_normal((300, 6)).astype("float32")
     y = (x @ rng.standard_normal((6, 2))).astype("float32")
@@ -197,7 +203,7 @@ def diverged_perceptron(rng: np.random.Generator) -> Training:
 FAMILIES: dict[Outcome, tuple[Callable[[np.random.Generator], Training], ...]] = {
     Outcome.CONVERGED: (converged_momentum, converged_adam, converged_line),
     Outcome.NOISE_BALL: (ball_softmax, ball_line, ball_adam),
-    Outcome.FALLING: (falling_perceptron, falling_softmax, falling_whole),
+    Outcome.FALLING: (falling_perceptron, falling_softmax, falling_whole, falling_memorising),
     Outcome.SADDLE: (saddle, saddle_deeper),
     Outcome.FROZEN: (frozen_exponential, frozen_polynomial),
     Outcome.DIVERGED: (diverged_line, diverged_perceptron),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from thalweg.errors import RunFolderError
+from thalweg.examination import Examination
 from thalweg.finding import Diagnosis, Finding, Stage, Verdict
 from thalweg.plugins import Installed, installed
 from thalweg.record import Record
@@ -103,6 +104,8 @@ def page_of(record: Record, diagnosis: Diagnosis, folder: Path | None = None) ->
         certificate, examination = read_certificate(folder)
     except RunFolderError as error:
         return page(record, diagnosis, unread=f"The certificate cannot be shown: {error}.")
+    if not isinstance(examination, Examination):
+        return page(record, diagnosis, unread="The certificate in this folder is one of several runs.")
     return page(record, diagnosis, certificate, examination)
 
 

@@ -109,6 +109,27 @@ def test_what_cannot_be_told_is_not_established(values: list[float], words: str)
     assert words in claim.message
 
 
+@pytest.mark.parametrize("n", [100, 400, 3000])
+@pytest.mark.parametrize(
+    ("shape", "status"),
+    [("settled", Status.ESTABLISHED), ("falling", Status.REFUTED), ("slowing", Status.REFUTED)],
+)
+def test_losses_without_noise_are_judged_by_their_course(shape: str, status: Status, n: int) -> None:
+    assert asked(losses(shape, n, noise=0.0)).status is status
+
+
+def test_a_loss_that_moves_by_rounding_alone_is_at_rest() -> None:
+    t = np.arange(400) / 400
+    held = 5.0 - 4e-8 * np.exp(3.0 * t)
+    assert asked(held, initial_loss=5.0).status is Status.ESTABLISHED
+
+
+def test_random_walks_are_hardly_ever_said_to_have_a_trend() -> None:
+    rng = np.random.default_rng(8)
+    said = [asked(10.0 + np.cumsum(rng.standard_normal(200))).status for _ in range(400)]
+    assert said.count(Status.REFUTED) <= 4
+
+
 def test_settled_runs_are_hardly_ever_said_to_have_a_trend() -> None:
     statuses = [asked(losses("settled", 400, 0.1, seed)).status for seed in range(60)]
     assert Status.REFUTED not in statuses

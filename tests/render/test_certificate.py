@@ -61,7 +61,7 @@ def test_only_what_can_be_done_is_hinted_at():
     said = shown(view(runs=("history.csv",)))
     assert "thalweg certify --all history.csv" in said
     assert "verify" not in said and "report" not in said
-    bare = view(run="digits")
+    bare = view(runs=("digits",))
     claims = tuple(replace(claim, assumptions=()) for claim in bare.certificate)
     assert "--all" not in shown(replace(bare, certificate=replace(bare.certificate, claims=claims)))
 
@@ -87,7 +87,9 @@ def test_no_markup_and_no_control_character_passes(status):
     evidence = {HOSTILE: Evidence(HOSTILE, HOSTILE)}
     claim = Claim(HOSTILE, HOSTILE, status, HOSTILE, evidence, (HOSTILE,), HOSTILE)
     certificate = Certificate(Outcome.UNKNOWN, HOSTILE, (claim,), {HOSTILE: HOSTILE}, HOSTILE)
-    made = CertificateView(certificate, run_in_words(Record.of([], {"name": HOSTILE})), (HOSTILE,), HOSTILE, full=True)
+    made = CertificateView(
+        certificate, run_in_words(Record.of([], {"name": HOSTILE})), (HOSTILE,), HOSTILE, full=True
+    )
     for width in (80, None):
         text = shown(made, width)
         assert not any(c in text for c in "\x1b\x07\u202e")
@@ -98,7 +100,7 @@ def test_no_markup_and_no_control_character_passes(status):
 
 def test_a_certificate_without_claims_is_shown():
     made = CertificateView(
-        Certificate(Outcome.UNKNOWN, "Cannot tell: no claim was asked.", ()), Record.of([]), "x"
+        Certificate(Outcome.UNKNOWN, "Cannot tell: no claim was asked.", ()), "nothing", ("x",)
     )
     assert shown(made).startswith("Cannot tell: no claim was asked.\n")
 

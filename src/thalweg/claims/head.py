@@ -9,18 +9,20 @@ from thalweg.rules.diverging import Diverging
 from thalweg.rules.nonfinite import NonFinite
 
 # The truth table; the first row that matches gives the outcome. E: established, R: refuted, e: not refuted,
-# blank: anything. D: N001 is concerned about the training, or L002; r: refuted by a loss that fell.
+# blank: anything. D: N001 is concerned about the training, or L002.
 #
-# | D | not-frozen | no-trend | no-negative-curvature | gradient-zero | noise-ball | outcome                  |
-# |---|------------|----------|-----------------------|---------------|------------|--------------------------|
-# | x |            |          |                       |               |            | diverged                 |
-# |   |     R      |          |                       |               |            | frozen by the schedule   |
-# |   |            |    r     |                       |               |            | stopped while falling    |
-# |   |            |    e     |           R           |       E       |            | held at a saddle         |
-# |   |            |    e     |                       |       R       |     E      | converged to a noise ball|
-# |   |            |    e     |                       |       e       |     E      | converged to a noise ball|
-# |   |            |    E     |           e           |       E       |            | converged                |
-# |   |            |          |                       |               |            | cannot tell              |
+# | D | not-frozen | no-trend | noise-ball | no-negative-curvature | gradient-zero | outcome                   |
+# |---|------------|----------|------------|-----------------------|---------------|---------------------------|
+# | x |            |          |            |                       |               | diverged                  |
+# |   |     R      |          |            |                       |               | frozen by the schedule    |
+# |   |            |    R     |            |                       |               | stopped while falling     |
+# |   |            |    e     |     E      |                       |               | converged to a noise ball |
+# |   |            |    E     |            |           R           |               | held at a saddle          |
+# |   |            |    E     |            |           e           |       E       | converged                 |
+# |   |            |          |            |                       |               | cannot tell               |
+#
+# At a saddle the gradient is small, but not against its own noise, which is as small: that the loss does not
+# move says that it is.
 
 _DIVERGED = (NonFinite(), Diverging())
 
@@ -43,19 +45,14 @@ def head(record: Record, claims: Iterable[Claim]) -> tuple[Outcome, str]:
 
 _Condition = tuple[str, Status, bool]
 """A claim's name, a status, and whether it must be that or must not."""
-_LEVEL: _Condition = ("no-trend", Status.REFUTED, False)
 _ROWS: tuple[tuple[Outcome, tuple[_Condition, ...]], ...] = (
     (Outcome.FROZEN, (("not-frozen", Status.REFUTED, True),)),
     (Outcome.FALLING, (("no-trend", Status.REFUTED, True),)),
+    (Outcome.NOISE_BALL, (("noise-ball", Status.ESTABLISHED, True), ("no-trend", Status.REFUTED, False))),
     (
         Outcome.SADDLE,
-        (
-            ("no-negative-curvature", Status.REFUTED, True),
-            ("gradient-zero", Status.ESTABLISHED, True),
-            _LEVEL,
-        ),
+        (("no-negative-curvature", Status.REFUTED, True), ("no-trend", Status.ESTABLISHED, True)),
     ),
-    (Outcome.NOISE_BALL, (("noise-ball", Status.ESTABLISHED, True), _LEVEL)),
     (
         Outcome.CONVERGED,
         (
