@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from thalweg.stats.drift import drift
 from thalweg.stats.gap import gap
 from thalweg.stats.noise_scale import noise_scale
-from thalweg.stats.sequence import anytime_mean
+from thalweg.stats.sequence import anytime_mean, independent_mean
 
 SEED = 9_310_000
 LOOKS = 395
@@ -164,11 +164,11 @@ def gradients(runs: int) -> None:
     rows = []
     looks = range(20, 20 + LOOKS)
     for distance in (0.0, 0.1, 1.0):
-        for b in (4, 32):
+        for b in (1, 4, 32):
             above = below = 0
             for run in range(runs):
                 u, _ = regression(np.random.default_rng([SEED + 4, run, b]), looks[-1], b, distance)
-                found = [anytime_mean(u[:n]) for n in looks]
+                found = [independent_mean(u[:n]) for n in looks]
                 above += any(each.lower() > distance**2 for each in found)
                 below += any(each.upper() < distance**2 for each in found)
             rows.append([f"{distance**2:.2g}", f"{b}", interval(above, runs), interval(below, runs)])
@@ -211,6 +211,6 @@ if __name__ == "__main__":
     noise_scales(int(1000 * scale))
     means(int(200 * scale))
     drifts(int(100 * scale))
-    gradients(int(100 * scale))
+    gradients(int(400 * scale))
     equivalence(int(100 * scale))
     gaps(int(400 * scale))

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from thalweg.stats.batches import batches
 from thalweg.stats.drift import drift
 from thalweg.stats.noise_scale import noise_scale
-from thalweg.stats.sequence import anytime_mean, one_sided, reach
+from thalweg.stats.sequence import anytime_mean, independent_mean, one_sided, reach
 
 ANY = st.lists(
     st.one_of(st.floats(), st.floats(-5, 5), st.sampled_from([0.0, 1.0, 1e300, -1e300, 5e-324])), max_size=60
 )
 FUNCTIONS: dict[str, Callable[[list[float]], Any]] = {
     "anytime_mean": lambda v: (anytime_mean(v).interval(), anytime_mean(v, 1).upper(0.3)),
+    "independent_mean": lambda v: independent_mean(v).interval(),
     "drift": lambda v: drift(np.arange(len(v)), v).interval(),
     "drift of any steps": lambda v: drift(v, v).interval(),
     "noise_scale": lambda v: (noise_scale(v, v * 2, 8).interval(), noise_scale(v, v * 2, 8, 20).value),
@@ -95,6 +96,15 @@ def test_anytime_mean_of_independent_values() -> None:
     assert found.lower(0.05) == pytest.approx(found.interval(0.1 / 1.05)[0])
     assert low < found.lower(0.05) < found.value < found.upper(0.05) < high
     assert anytime_mean(x[:19]).interval() == (-np.inf, np.inf)
+
+
+def test_the_mean_of_what_is_known_to_be_independent() -> None:
+    x = np.random.default_rng(0).exponential(1.0, 22)
+    found = independent_mean(x, 22)
+    assert (found.value, found.degrees, found.length) == (pytest.approx(x.mean()), 21.0, 1)
+    assert found.error == pytest.approx(scipy.stats.sem(x))
+    assert found.upper() == pytest.approx(x.mean() + reach(1.0, 21.0, 0.1 / 1.05) * scipy.stats.sem(x))
+    assert independent_mean([1.0, 2.0, np.nan]).interval() == (-np.inf, np.inf)
 
 
 def walk(seed: int, phi: float, n: int) -> np.ndarray:

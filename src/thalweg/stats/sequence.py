@@ -60,6 +60,21 @@ def anytime_mean(values: ArrayLike, tightest: int = 500) -> AnytimeMean:
     return AnytimeMean(float(x.mean()) * scale, error, found.degrees, found.length, len(x), tightest)
 
 
+def independent_mean(values: ArrayLike, tightest: int = 500) -> AnytimeMean:
+    """The mean of the finite values (n,) so far, where they are known to be independent: each is a batch of its own.
+
+    Under three nothing is said.
+    """
+    x = finite(values)
+    n = len(x)
+    if n < 3:
+        return AnytimeMean(np.nan, np.nan, np.nan, 0, n, tightest)
+    scale = unit(x)
+    x = x / scale
+    error = float(x.std(ddof=1) / np.sqrt(n)) * scale
+    return AnytimeMean(float(x.mean()) * scale, error, n - 1.0, 1, n, tightest)
+
+
 def reach(information: float, degrees: float, alpha: float) -> float:
     """How many standard errors a normal estimate strays from the truth, at any look, with probability alpha.
 
