@@ -11,21 +11,13 @@ from thalweg.examination import Curvature, Examination, Gradients, Losses, Plane
 from thalweg.finding import Evidence
 
 DOCUMENT = (Path(__file__).parents[1] / "docs" / "certificate.md").read_text(encoding="utf-8")
-SECTIONS = dict(
-    zip(
-        *[
-            iter(
-                re.split(
-                    r"^(`certificate`|A claim|`\w+`)[:,]",
-                    DOCUMENT.partition("\n## `certificate.json`")[2],
-                    flags=re.MULTILINE,
-                )[1:]
-            )
-        ]
-        * 2,
-        strict=True,
-    )
+_PARTS = re.split(
+    r"^(`certificate`|A claim|`\w+`)[:,]",
+    DOCUMENT.partition("\n## `certificate.json`")[2],
+    flags=re.MULTILINE,
 )
+SECTIONS = dict(zip(_PARTS[1::2], _PARTS[2::2], strict=True))
+"""What follows each heading in words, by that."""
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,7 @@ def empty() -> tuple[Record, Diagnosis]:
 
 
 def claims() -> tuple[Claim, ...]:
-    eigenvalue = "loss/parameter²"
+    eigenvalue = "loss/parameter^2"
     return (
         Claim(
             "no-trend",
@@ -282,8 +282,9 @@ def edge() -> tuple[Record, Diagnosis]:
     sharp = np.minimum(0.9 * np.exp(steps / 300), limit * (1 + 0.03 * np.sin(steps / 7.0)))
     made = [
         *run().values(),
-        Series("sharpness", "loss/parameter²", steps, sharp),
-        Series("sharpness_limit", "loss/parameter²", steps, limit),
+        Series("sharpness", "loss/parameter^2", steps, sharp),
+        Series("sharpness_limit", "loss/parameter^2", steps, limit),
+        Series("sharpness_residual", "loss/parameter^2", steps, 0.01 * sharp),
     ]
     return Record.of(made, info(), events()), healthy()[1]
 

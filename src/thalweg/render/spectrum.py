@@ -11,7 +11,7 @@ from thalweg.render.symmetric import Symmetric
 from thalweg.render.thin import short
 from thalweg.words import figure, percent
 
-_UNIT = "loss/parameter²"
+_UNIT = "loss/parameter^2"
 _MOST = 2_000
 _BEYOND = 3
 """Decades: a limit further than this from every eigenvalue is said, not drawn."""
