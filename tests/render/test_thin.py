@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from thalweg.record import Series
-from thalweg.render.thin import curve, grid
+from thalweg.render.thin import curve, grid, short
 
 values = st.one_of(
     arrays(np.float64, st.integers(1, 300), elements=st.floats(width=64)),
@@ -67,3 +67,9 @@ def test_a_cell_holds_the_largest_of_its_stretch(numbers, bins):
         finite = [v for v in inside if np.isfinite(v)]
         assert cells.broken[0, place] == (len(finite) < len(inside))
         assert np.isnan(cells.largest[0, place]) if not finite else cells.largest[0, place] == max(finite)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_short_number_stays_finite_and_near(value):
+    assert np.isfinite(short(value))
+    assert abs(short(value) - value) <= max(1e-4 * abs(value), 5e-324)

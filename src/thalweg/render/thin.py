@@ -3,6 +3,7 @@
 Extremes are kept, not averages: a single step that jumped is what one looks for.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -103,4 +104,5 @@ def _gaps(series: Series, finite: NDArray[np.bool_], most: int) -> tuple[Gap, ..
 
 def short(value: float) -> float:
     """Five significant digits: what a pixel and a tooltip can show."""
-    return float(f"{value:.5g}")
+    rounded = float(f"{value:.5g}")
+    return rounded if math.isfinite(rounded) else value  # the largest float64 would round up out of its range
