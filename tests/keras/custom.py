@@ -1,5 +1,6 @@
 """Models with a train step of their own, as Keras's guides write it for each backend."""
 
+from contextlib import nullcontext
 from typing import Any
 
 from laboratory import BACKEND, keras
@@ -122,3 +123,50 @@ class Frame(keras.Model):
     def train_step(self, *given: Any) -> Any:
         logs = {"d_loss": keras.ops.mean(given[-1][0] ** 2)}
         return (logs, given[0]) if BACKEND == "jax" else logs
+
+
+class Accumulating(Base):
+    """Adds up the gradients of its batches by hand, and applies their mean at every k-th of them.
+
+    It branches in Python, which PyTorch always does, and the others where they run eagerly.
+    """
+
+    every = 4
+    count = 0
+
+    def train_step(self, *given: Any) -> Any:
+        x, y = given[-1]
+        state = given[0] if BACKEND == "jax" else None
+        loss, gradients = self.look(state, x, y)
+        self.count += 1
+        before = self.sums if (self.count - 1) % self.every else [0.0] * len(gradients)
+        self.sums = [a + b for a, b in zip(before, gradients, strict=True)]
+        mean = [part / self.every for part in self.sums] if self.count % self.every == 0 else None
+        if state is not None:
+            trainable, fixed, optimizer, metrics = state
+            if mean is not None:
+                trainable, optimizer = self.optimizer.stateless_apply(optimizer, mean, trainable)
+            metrics = self.mean_loss.stateless_update_state(metrics, loss)
+            return {"loss": self.mean_loss.stateless_result(metrics)}, (trainable, fixed, optimizer, metrics)
+        if mean is not None:
+            with torch.no_grad() if BACKEND == "torch" else nullcontext():
+                self.optimizer.apply(mean, self.trainable_variables)
+        self.mean_loss.update_state(loss)
+        return {"loss": self.mean_loss.result()}
+
+    def look(self, state: Any, x: Any, y: Any) -> Any:
+        """The loss, and the gradients of one batch."""
+        if BACKEND == "jax":
+
+            def compute(trainable: Any) -> Any:
+                return keras.ops.mean((self.stateless_call(trainable, state[1], x)[0] - y) ** 2)
+
+            return jax.value_and_grad(compute)(state[0])
+        if BACKEND == "tensorflow":
+            with tensorflow.GradientTape() as tape:
+                loss = keras.ops.mean((self(x, training=True) - y) ** 2)
+            return loss, tape.gradient(loss, self.trainable_variables)
+        self.zero_grad()
+        loss = keras.ops.mean((self(x, training=True) - y) ** 2)
+        loss.backward()
+        return loss, [variable.value.grad.clone() for variable in self.trainable_variables]

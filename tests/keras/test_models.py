@@ -6,13 +6,14 @@ from typing import Any
 import custom
 import numpy as np
 import pytest
-from laboratory import BACKEND, X, Y, Z, classifier, fitted, keras, layers, ops, reasons
+from laboratory import BACKEND, X, Y, Z, classifier, fitted, keras, layers, ops, reasons, same, state
 
 from thalweg import Record, Verdict, Watch, diagnose
 
 optimizers = keras.optimizers
 SLOW = {"jit_compile": False} if BACKEND == "tensorflow" else {}  # XLA is tested by the oracle
 PER_STEP = {"loss", "gradient_norm", "nonfinite_gradients", "update_norm", "parameter_norm"}
+ONLY_APPLIED = {"learning_rate", "gradient_cosine", "update_ratio", "zero_gradient_fraction"}
 
 
 def watched(record: Record, steps: int, epochs: int = 2) -> Record:
@@ -89,6 +90,138 @@ def test_a_loss_that_nobody_told_keras_is_not_zero(tmp_path):
     probe = record.series["probe_loss"].values
     assert 0.0 < probe[-1] < probe[0]
     assert next(f for f in diagnose(record) if f.code == "L001").verdict is Verdict.SATISFACTORY
+
+
+def accumulating(every: int, optimizer: Any = None) -> Any:
+    inputs = layers.Input((6,))
+    model = custom.Accumulating(inputs, layers.Dense(1, name="line")(inputs))
+    model.every = every
+    model.compile(optimizer or optimizers.SGD(0.05), run_eagerly=True)
+    model.set_weights([np.linspace(-0.5, 0.5, 6)[:, None], np.full(1, 0.1)])
+    return model
+
+
+class ByHand(keras.callbacks.Callback):
+    """What a plain callback computes of a line's training, in float64, from its weights and its batches."""
+
+    def __init__(self, every: int) -> None:
+        super().__init__()
+        self.every, self.step = every, 0
+        self.sums: list[Any] = [0.0, 0.0]
+        self.applied: list[list[Any]] = []
+        self.expected: dict[str, list[tuple[int, float]]] = {}
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self.before = [w.astype(np.float64) for w in self.model.get_weights()]
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.step += 1
+        after = [w.astype(np.float64) for w in self.model.get_weights()]
+        x, y = (part[16 * batch : 16 * batch + 16].astype(np.float64) for part in (X, Z))
+        error = x @ self.before[0] + self.before[1] - y
+        self.note("loss", np.mean(error**2))
+        gradient = [2.0 * x.T @ error / len(x), 2.0 * error.mean(axis=0)]
+        self.sums = [a + b for a, b in zip(self.sums, gradient, strict=True)]
+        if self.step % self.every:
+            assert all(np.array_equal(a, b) for a, b in zip(self.before, after, strict=True))
+            return
+        mean, self.sums = [part / self.every for part in self.sums], [0.0, 0.0]
+        self.applied.append(mean)
+        changes = [b - a for a, b in zip(self.before, after, strict=True)]
+        self.note("learning_rate", 0.05)
+        self.note("nonfinite_gradients", 0.0)
+        self.note("gradient_norm", norm(*mean))
+        self.note("update_norm", norm(*changes))
+        self.note("parameter_norm", norm(*after))
+        for name, g, change, parameter in zip(("kernel", "bias"), mean, changes, after, strict=True):
+            self.note(f"gradient_norm/line/{name}", norm(g))
+            self.note(f"update_ratio/line/{name}", norm(change) / norm(parameter))
+            self.note(f"parameter_norm/line/{name}", norm(parameter))
+            self.note(f"zero_gradient_fraction/line/{name}", 0.0)
+        if len(self.applied) > 1:
+            inner = sum(float(np.sum(a * b)) for a, b in zip(*self.applied[-2:], strict=True))
+            self.note("gradient_cosine", inner / norm(*mean) / norm(*self.applied[-2]))
+
+    def note(self, name: str, value: float) -> None:
+        self.expected.setdefault(name, []).append((self.step, float(value)))
+
+
+def norm(*arrays: Any) -> float:
+    return float(np.linalg.norm(np.concatenate([array.ravel() for array in arrays])))
+
+
+@pytest.mark.parametrize("every", [1, 4, 8, 30])
+def test_gradients_added_up_by_hand_are_measured_where_they_are_applied(every, tmp_path):
+    """Epochs of 6 steps: one ends before 8 gradients are together, and all before 30 are."""
+    byhand, bare = ByHand(every), accumulating(every)
+    bare.fit(X[:96], Z[:96], batch_size=16, epochs=4, shuffle=False, verbose=0, callbacks=[byhand])
+    model = accumulating(every)
+    record = fitted(tmp_path / "run", model, X[:96], Z[:96], batch_size=16, epochs=4, shuffle=False)
+    same(state(bare), state(model))
+    assert not reasons(record, "unwatched")
+    names = {name for name in record.series if name.partition("/")[0] in PER_STEP | ONLY_APPLIED}
+    assert names == set(byhand.expected) and (len(names) == 15) is (every < 30)
+    for name, points in byhand.expected.items():
+        steps, values = zip(*points, strict=True)
+        assert record.series[name].steps.tolist() == list(steps), name
+        assert record.series[name].values == pytest.approx(values, rel=1e-4), name
+    assert record.info["initial_loss"] == record.series["loss"].values[0]
+    assert (record.info["optimizer"] == {"applied": False}) is (every == 30)
+    diagnose(record)
+
+
+def test_an_optimizer_that_accumulates_gradients_added_up_by_hand(tmp_path):
+    model = accumulating(3, optimizers.SGD(0.25, gradient_accumulation_steps=2))
+    record = fitted(tmp_path / "run", model, X[:96], Z[:96], batch_size=16, epochs=3)
+    assert record.series["gradient_norm"].steps.tolist() == [3, 6, 9, 12, 15, 18]
+    assert record.series["update_norm"].steps.tolist() == [6, 12, 18]
+    assert (record.series["update_norm"].values > 0.0).all()
+
+
+def test_thinned_probes_fall_on_steps_that_apply_the_optimizer(tmp_path, monkeypatch):
+    """Two of every four calls would miss each fourth one for good."""
+    from thalweg.keras import pacer
+
+    def conclude(self: Any, calls: int) -> None:
+        self.cost, self.stride = 0.07, 4
+        self._times, self._from, self._next = None, None, 100 * calls
+
+    monkeypatch.setattr(pacer.Pacer, "_conclude", conclude)
+    monkeypatch.setattr(pacer, "_SECONDS", 0.0)
+    bare, model = accumulating(4, optimizers.Adam(0.01)), accumulating(4, optimizers.Adam(0.01))
+    asked: dict[str, Any] = {"batch_size": 4, "epochs": 40, "shuffle": False}
+    bare.fit(X[:96], Z[:96], verbose=0, **asked)
+    record = fitted(tmp_path / "run", model, X[:96], Z[:96], budget=0.03, **asked)
+    same(state(bare), state(model))
+    (thinned,) = (event for event in record.events if event.kind == "thinned")
+    assert 0 < thinned.step < 600 and thinned.step % 4 == 0
+    after = [step for step in range(4, 961, 4) if step > thinned.step]
+    assert record.series["gradient_norm"].between(after[0], 960).steps.tolist() == after
+    measured = [step for step in after if (step // 4 - 1) % 4 < 2]
+    assert record.series["update_norm"].between(after[0], 960).steps.tolist() == measured
+    cosines = record.series["gradient_cosine"].between(after[1], 960).steps.tolist()
+    assert cosines == [step for step in measured if step >= after[1] and (step // 4 - 1) % 4 == 1]
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="on JAX the optimizer is given all that is trainable")
+def test_an_optimizer_given_other_parameters_at_other_steps_is_not_watched(tmp_path):
+    class Turns(custom.Accumulating):
+        every, order = 1, 1
+
+        def train_step(self, data: Any) -> Any:
+            self.order = -self.order
+            return super().train_step(data)
+
+        @property
+        def trainable_variables(self) -> Any:
+            return super().trainable_variables[:: self.order]
+
+    inputs = layers.Input((6,))
+    model = Turns(inputs, layers.Dense(1)(inputs))
+    model.compile("sgd", run_eagerly=True)
+    record = fitted(tmp_path / "run", model, X[:96], Z[:96], batch_size=16)
+    (reason,) = reasons(record, "unwatched")
+    assert "different parameters" in reason and "bug" not in reason
 
 
 def test_a_custom_train_step_that_updates_twice_is_not_watched(tmp_path):

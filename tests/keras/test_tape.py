@@ -29,6 +29,10 @@ class Drive:
         self.tape.after_update(self.parameters)
         self.tape.write(ops.convert_to_tensor(float(len(self.gradients))))
 
+    def idle(self, loss: float | None) -> None:
+        """A step that applies nothing."""
+        self.tape.write(None if loss is None else ops.convert_to_tensor(loss))
+
     def product(self, step: int) -> float:
         before, now = self.gradients[step - 2], self.gradients[step - 1]
         return float(sum(np.sum(a * b) for a, b in zip(before, now, strict=True)))
@@ -86,6 +90,47 @@ def test_a_full_ring_says_what_it_lost(drive):
     rows = drive.tape.read()
     assert rows.lost == 3
     assert rows.steps.tolist() == rows.loss.tolist() == list(range(4, 12))
+
+
+def test_steps_that_apply_nothing_have_no_gradient_and_keep_the_one_before(drive):
+    drive.step()
+    drive.idle(0.5)
+    drive.idle(None)
+    drive.step()
+    rows = drive.tape.read()
+    assert rows.steps.tolist() == [1, 2, 3, 4]
+    assert rows.told.tolist() == [True, True, False, True] and rows.loss[[0, 1, 3]].tolist() == [1, 0.5, 2]
+    assert rows.applied.tolist() == [0, 3] and rows.gradient_norms.shape == (2, 2)
+    assert (rows.gradient_norms > 0.0).all() and rows.learning_rate == pytest.approx(0.1)
+    assert rows.costly.tolist() == [0, 1] and rows.fresh.tolist() == [False, True]
+    assert rows.gradient_products[1] == pytest.approx(drive.product(2), rel=1e-5)
+    drive.idle(0.5)
+    idle = drive.tape.read()
+    assert idle.steps.tolist() == [5] and not len(idle.applied) and idle.gradient_norms.shape == (0, 2)
+    drive.step()
+    later = drive.tape.read()
+    assert later.steps.tolist() == [6] and later.fresh.tolist() == [True]
+    assert later.gradient_products == pytest.approx([drive.product(3)], rel=1e-5)
+    assert drive.tape.updates == 3
+
+
+@pytest.mark.parametrize("costly", [True, False])
+@pytest.mark.parametrize("between", [True, False])
+def test_the_first_step_that_applies_may_come_after_a_drain(costly, between):
+    drive = Drive(eager=True, costly=costly)
+    for loss in (3.0, 4.0):
+        drive.idle(loss)
+    if between:
+        rows = drive.tape.read()
+        assert rows.loss.tolist() == [3.0, 4.0] and not len(rows.applied) and not drive.tape.has_update
+    drive.step()
+    rows = drive.tape.read()
+    assert rows.steps.tolist() == ([3] if between else [1, 2, 3]) and rows.lost == 0
+    assert rows.loss.tolist() == ([1.0] if between else [3.0, 4.0, 1.0])
+    assert rows.applied.tolist() == [len(rows.steps) - 1]
+    norms = [[np.linalg.norm(gradient) for gradient in drive.gradients[0]]]
+    assert rows.gradient_norms == pytest.approx(np.array(norms), rel=1e-6)
+    assert len(rows.costly) == costly
 
 
 def test_without_costly_probes():

@@ -24,43 +24,40 @@ class Block:
 
 @dataclass(frozen=True)
 class Layout:
-    """What stands on a tape: the tensors' names, and which of the head's columns mean something.
+    """What stands on a tape: the tensors' names, and whether the learning rate means something.
 
-    `accumulation` steps of gradient make one update; `phase` of them were made before the run.
+    The optimizer makes one update of `accumulation` gradients.
     """
 
     tensors: Sequence[str]
-    has_loss: bool
-    has_update: bool
     has_rate: bool
     accumulation: int = 1
-    phase: int = 0
 
 
-def blocks(rows: Rows, layout: Layout, norm_before: float | None) -> list[Block]:
-    """The blocks of a drain; `norm_before` is the gradient norm of the step before its first, where known."""
+def blocks(rows: Rows, layout: Layout, norm_before: float | None, made: int) -> list[Block]:
+    """The blocks of a drain, before which `made` gradients were applied; the last had `norm_before`, where known."""
     found: list[Block] = []
 
     def add(columns: Sequence[tuple[str, str]], steps: NDArray[np.int64], *values: NDArray[Any]) -> None:
         if len(steps) and columns:
             found.append(Block(tuple(columns), steps, np.column_stack(values).astype(np.float32)))
 
-    if layout.has_loss:
-        add([("loss", "loss")], rows.steps, rows.loss)
-    if not layout.has_update:
+    add([("loss", "loss")], rows.steps[rows.told], rows.loss[rows.told])
+    if not len(rows.applied):
         return found
+    applied = rows.steps[rows.applied]
     total = _total(rows.gradient_norms)
     if layout.has_rate:
-        add([("learning_rate", "1")], rows.steps, rows.learning_rate)
+        add([("learning_rate", "1")], applied, rows.learning_rate)
     add(
         [
             ("gradient_norm", "loss/parameter"),
             ("nonfinite_gradients", "entries"),
             *((f"gradient_norm/{name}", "loss/parameter") for name in layout.tensors),
         ],
-        rows.steps, total, rows.nonfinite_gradients, rows.gradient_norms,
+        applied, total, rows.nonfinite_gradients, rows.gradient_norms,
     )  # fmt: skip
-    steps = rows.steps[rows.costly]
+    steps = applied[rows.costly]
     add(
         [
             ("parameter_norm", "parameter"),
@@ -69,7 +66,7 @@ def blocks(rows: Rows, layout: Layout, norm_before: float | None) -> list[Block]
         ],
         steps, _total(rows.parameter_norms), rows.parameter_norms, rows.zero_fractions,
     )  # fmt: skip
-    moved = (layout.phase + steps) % layout.accumulation == 0
+    moved = (made + rows.costly + 1) % layout.accumulation == 0
     add(
         [("update_norm", "parameter"), *((f"update_ratio/{name}", "1") for name in layout.tensors)],
         steps[moved],

@@ -92,11 +92,11 @@ class LiveRun:
         half = None if share is None else 0.5 * share
         self._for_probe, self._for_rules = Allowance(share), Allowance(half)
         self._step = self._epoch = self._probed_at = 0
-        self._calls = self._undrained = 0
+        self._calls = self._turns = self._updates = self._undrained = 0
         self._within_epoch = False
         self._norm: float | None = None
         self._layout: Layout | None = None
-        self._accumulation, self._phase = _accumulation(model.optimizer)
+        self._accumulation, self._made = _accumulation(model.optimizer)
         self._tail: deque[tuple[int, list[Block]]] = deque()
         self._epochs: list[Block] = []
         self._noted_data = False
@@ -110,7 +110,7 @@ class LiveRun:
         self._pacer = Pacer(budget, max(2, self._accumulation))
         self._averages = Averages(half, per_call * self._accumulation)
         backend = keras.backend.backend()
-        eager = backend == "torch" or bool(model.run_eagerly)
+        self._eager = eager = backend == "torch" or bool(model.run_eagerly)
         self._tape = Tape(
             max(_FUNCTIONAL_ROWS if backend == "jax" else _ROWS, 2 * per_call),
             costly=budget != 0,
@@ -197,12 +197,16 @@ class LiveRun:
 
     def _after_step(self, first: bool) -> None:
         self._calls += 1
+        # The pacer counts, and times, calls that apply the optimizer: others have no costly probes.
+        applied = not self._eager or self._tape.updates > self._updates
+        self._turns += applied
+        self._updates = self._tape.updates
         self._undrained += self._per_call
         now = time.perf_counter()
         if first:
             self._pacer.interrupted()
         if (
-            self._pacer.due(self._calls)
+            (applied and self._pacer.due(self._turns))
             or self._undrained > self._tape.rows - self._per_call
             or now - self._drained_at >= _SECONDS
         ):
@@ -242,7 +246,7 @@ class LiveRun:
         if self._budget is not None and not _for_looks.affords():
             before.hold(sample)
             self._noted_data = True
-            self._pacer.begin(self._calls)
+            self._pacer.begin(self._turns)
             reason = "the data were not looked at: this fit is one of many, and short"
             self.event(Event(0, "unwatched", {"reason": reason}))
             return
@@ -255,7 +259,7 @@ class LiveRun:
 
     def _look_at_data(self, data: Any, state: tuple[Any, Any] | None) -> Any:
         handed = self._feed.through(data)
-        self._tape.measuring = self._tape.costly and self._pacer.measures(self._calls)
+        self._tape.measuring = self._tape.costly and self._pacer.measures(self._turns)
         if self._calls == 0 and not self._noted_data and self._model.built:
             self._look_at_first(self._feed.examples(EXAMPLES), state)
         if not self._feed.open and not self._noted_data:
@@ -302,13 +306,13 @@ class LiveRun:
             self._check_before()
         else:
             self._noted_data = True
-            self._pacer.begin(self._calls)
+            self._pacer.begin(self._turns)
             if self._feed.reason:
                 self.event(Event(self._step, "unwatched", {"reason": self._feed.reason}))
 
     def _note_data(self, sample: Batch) -> None:
         self._noted_data = True
-        self._pacer.begin(self._calls)
+        self._pacer.begin(self._turns)
         before = self._before
         before.facts["fit"] = self._keeper.info["fit"]
         before.look_at_data(self._model, sample, self._given)
@@ -338,18 +342,23 @@ class LiveRun:
                 self.event(
                     Event(self._step, "unwatched", {"reason": f"{rows.lost} steps passed between two drains"})
                 )
-            layout = self._layout or self._make_layout(seam)
-            found = blocks(rows, layout, None if rows.lost else self._norm)
-            self._norm = float(np.sqrt(np.sum(rows.gradient_norms[-1] ** 2))) if layout.has_update else None
+            layout = self._layout
+            if layout is None or len(layout.tensors) < len(seam.parameters):
+                layout = self._make_layout(seam)
+            norm = None if rows.lost else self._norm
+            found = blocks(rows, layout, norm, self._made + rows.lost)
+            if len(rows.applied):
+                norm = float(np.sqrt(np.sum(rows.gradient_norms[-1] ** 2)))
+            self._norm, self._made = norm, self._made + rows.lost + len(rows.applied)
             self._keeper.append(found)
             if layout.has_rate:
                 self._averages.used(rows.learning_rate, self._step)
             self._tail.append((self._step, found))
             while self._tail[0][0] <= self._step - _TAIL:
                 self._tail.popleft()
-            if layout.has_loss and rows.steps[0] == 1:
+            if rows.told[0] and rows.steps[0] == 1:
                 self._keeper.note({"initial_loss": float(rows.loss[0])})
-        self._pacer.read(self._calls, done)
+        self._pacer.read(self._turns, done)
         if self._pacer.stride != self._announced_stride:
             self._announced_stride = self._pacer.stride
             detail = {"stride": self._pacer.stride * self._per_call, "cost": self._pacer.cost}
@@ -405,8 +414,9 @@ class LiveRun:
 
     def _told(self, logs: Mapping[str, Any]) -> Mapping[str, Any]:
         """The logs without a loss that nobody told Keras: a training step of one's own left its tracker alone."""
-        layout, loss = self._layout, logs.get("loss")
-        if layout is None or layout.has_loss or not _is_number(loss) or float(loss) != 0.0:  # type: ignore[arg-type]
+        loss = logs.get("loss")
+        known = self._layout is None or self._tape.has_loss
+        if known or not _is_number(loss) or float(loss) != 0.0:  # type: ignore[arg-type]
             return logs
         if self._epoch == 1:
             self._unwatched("the training step told Keras no loss, which logs 0 for it")
@@ -435,7 +445,7 @@ class LiveRun:
 
     def _look_at_rest(self, model: keras.Model) -> None:
         tensors, known = self._keeper.info.get("tensors", ()), self._keeper.info.get("optimizer")
-        if self._layout is not None and not self._layout.has_update and known is not None:
+        if self._layout is not None and not self._tape.has_update and known is not None:
             made = steps_made(model.optimizer)
             if made is not None and made == known.get("steps_before"):
                 # What it was set to says nothing of a training whose steps were made without it.
@@ -460,11 +470,8 @@ class LiveRun:
             self._check_before()
         layout = self._layout = Layout(
             [name for name, _ in tensor_names(self._model, seam.parameters)],
-            self._tape.has_loss,
-            self._tape.has_update,
             self._tape.has_rate,
             self._accumulation,
-            self._phase,
         )
         if seam.unconnected:
             names = [name for name, _ in tensor_names(self._model, seam.unconnected)]

@@ -195,6 +195,9 @@ class Seam:
     def _note_parameters(self, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
         if self._applied:
             raise UnsupportedError("the training step applies its optimizer more than once")
+        known = self.parameters or (self._tape.built and self._tape.tensors == 0)
+        if known and [id(v) for v in self.parameters] != [id(v) for v in variables]:
+            raise UnsupportedError("the training steps apply their optimizer to different parameters")
         self._applied = True
         self.parameters = list(variables)
         self.unconnected = [v for v, gradient in zip(variables, gradients, strict=True) if gradient is None]

@@ -13,24 +13,28 @@ from numpy.typing import NDArray
 from thalweg.keras import probes
 from thalweg.keras.probes import Tensor
 
-_HEAD = 4  # the step's number, loss, learning rate, entries that are not finite
+_HEAD = 5  # the step's number, what it showed, loss, learning rate, entries that are not finite
 _COSTLY_HEAD = 2  # measured or not, inner product with the previous gradient
+_TOLD, _APPLIED = 1, 2  # what a step showed: its loss, its optimizer
 _WRAP = 2**23  # the step after this one has the number 1: float32 counts no further than 2^24
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What a drain brings, for n optimizer steps and T trainable tensors, float64.
+    """What a drain brings, for n steps and T trainable tensors, float64.
 
-    Vectors (n,): `steps` from 1, `loss`, `learning_rate`, `nonfinite_gradients`; matrices (n, T):
-    `gradient_norms`. `costly` is where the costly probes were measured: the rows' indices (m,), with
-    `gradient_products` (m,), `update_norms`, `parameter_norms` and `zero_fractions` (m, T); `fresh` (m,) says
-    where the product is with the gradient of the step just before, not of an older one.
-    `lost` steps came and went between two drains.
+    `steps` (n,) count from 1; `loss` (n,) stands where it was `told` (n,). `applied` (u,) are the indices of the
+    rows whose step applied the optimizer: where gradients are added up by hand, not all do. Of these are
+    `learning_rate` and `nonfinite_gradients` (u,), and `gradient_norms` (u, T). `costly` (m,) are the indices,
+    among those, of the ones where the costly probes were measured, with `gradient_products` (m,), `update_norms`,
+    `parameter_norms` and `zero_fractions` (m, T); `fresh` (m,) says where the product is with the gradient that
+    was applied just before, not with an older one. `lost` steps came and went between two drains.
     """
 
     steps: NDArray[np.int64]
+    told: NDArray[np.bool_]
     loss: NDArray[np.float64]
+    applied: NDArray[np.int64]
     learning_rate: NDArray[np.float64]
     nonfinite_gradients: NDArray[np.float64]
     gradient_norms: NDArray[np.float64]
@@ -61,7 +65,8 @@ class Tape:
     as the copy of the parameters during the update. Without `costly` there is none, and no costly column.
 
     All of it are `keras.Variable`s; a backend whose steps are functions passes their values through
-    (`functional`: `values` holds them between steps). Steps that run `eager`ly hand their rows to the host's list.
+    (`functional`: `values` holds them between steps). Steps that run `eager`ly hand their rows to the host's list,
+    and only they may wait with the variables until a step applies the optimizer; `updates` counts those that did.
 
     `measuring` says whether the step that runs, or is traced, has the costly probes in it. It is decided on
     the host: a branch inside the compiled step would copy gradients and parameters for it at every step.
@@ -70,7 +75,8 @@ class Tape:
     def __init__(self, rows: int, *, costly: bool, eager: bool, functional: bool) -> None:
         self.rows = rows
         self.costly = costly
-        self.tensors = -1
+        self.tensors = self.updates = 0
+        self.built = False
         self.has_loss = self.has_update = self.has_rate = False
         self.values: list[Tensor] = []
         self.eager = eager
@@ -81,23 +87,20 @@ class Tape:
         self._measured_last = False
         self._step: _Step | None = None
 
-    @property
-    def built(self) -> bool:
-        """Whether the variables are there: they are made when the first step is seen, or traced."""
-        return self.tensors >= 0
-
     def build(self, shapes: Sequence[Sequence[int]]) -> None:
         """Make the variables for trainable tensors of these shapes."""
-        self.tensors = len(shapes)
-        width = _HEAD + self.tensors + (_COSTLY_HEAD + 3 * self.tensors if self.costly else 0)
-        self._width = width
+        self.tensors, self.built = len(shapes), True
         # Where rows are written in place, one more holds the last number.
-        self._table = _variable((0 if self.eager else self.rows + self.functional, width), "float32")
+        self._table = _variable((0 if self.eager else self.rows + self.functional, self._width), "float32")
         self._previous = [_variable(shape, "float32") for shape in shapes] if self.costly else []
         # An accelerator would wait at a branch until the host had read which way to go.
         self._branches = "cpu" in str(getattr(self._table.value, "device", "")).lower()
         if self.functional:
             self.values = [variable.value for variable in (self._table, *self._previous)]
+
+    @property
+    def _width(self) -> int:
+        return _HEAD + self.tensors + (_COSTLY_HEAD + 3 * self.tensors if self.costly else 0)
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -138,21 +141,23 @@ class Tape:
         self._step.after = list(parameters)
 
     def write(self, loss: Tensor | None) -> None:
-        """Write the row of this step."""
+        """Write the row of this step: no more than a head where it applied no optimizer."""
         step, self._step = self._step, None
-        if not self.built:
+        if not self.built and not self.eager:
             self.build([])
         zero = ops.zeros((), "float32")
-        head = [zero, zero, zero]
-        body = [ops.zeros((self._width - _HEAD,), "float32")]
-        self.has_loss = loss is not None
+        shown = _TOLD * (loss is not None) + _APPLIED * (step is not None)
+        head = [ops.full((), float(shown), "float32"), zero, zero, zero]
+        body = [] if self.eager else [ops.zeros((self._width - _HEAD,), "float32")]
         if loss is not None:
-            head[0] = _scalar(ops.stop_gradient(loss))
+            self.has_loss = True
+            head[1] = _scalar(ops.stop_gradient(loss))
         if step is not None:
+            self.updates += 1
             self.has_update, self.has_rate = True, step.learning_rate is not None
             if step.learning_rate is not None:
-                head[1] = _scalar(step.learning_rate)
-            norms, head[2] = self._gradient_part(step.gradients)
+                head[2] = _scalar(step.learning_rate)
+            norms, head[3] = self._gradient_part(step.gradients)
             body = [norms, *([self._costly_part(step)] if self.costly else [])]
             if self.measuring:
                 for buffer, gradient in zip(self._previous, step.gradients, strict=True):
@@ -211,7 +216,7 @@ class Tape:
 
     def read(self) -> Rows | None:
         """The rows written since the last call; None where there is nothing to read."""
-        if not self.built:
+        if not self.built and not self._pushed:
             return None
         if self.functional and self.values[0].is_deleted():
             return None  # given away to a step that died with it
@@ -223,17 +228,19 @@ class Tape:
         new = new[np.argsort(ahead[new])]
         steps, table = self._drained + ahead[new].astype(np.int64), table[new]
         lost, self._drained = int(steps[0]) - self._drained - 1, int(steps[-1])
-        head, norms, rest = np.split(table, [_HEAD, _HEAD + self.tensors], axis=1)
+        shown, loss = table[:, 1].astype(np.int64), table[:, 2]
+        applied = np.flatnonzero(shown & _APPLIED)
+        head, norms, rest = np.split(table[applied], [_HEAD, _HEAD + self.tensors], axis=1)
         if not self.costly:
-            rest = np.zeros((len(new), _COSTLY_HEAD + 3 * self.tensors))
+            rest = np.zeros((len(applied), _COSTLY_HEAD + 3 * self.tensors))
         measured = rest[:, 0] != 0.0
-        # The buffer holds the gradient of the last step that measured: the step just before, or an older one.
-        before = np.concatenate([[self._measured_last and not lost], measured[:-1]])
-        self._measured_last = bool(measured[-1])
+        # The buffer holds the gradient of the last step that measured: the one applied just before, or an older one.
+        before = np.concatenate([[self._measured_last and not lost], measured])
+        self._measured_last = bool(before[-1])
         costly = np.flatnonzero(measured)
         updates, parameters, zeros = np.split(rest[costly, _COSTLY_HEAD:], 3, axis=1)
         return Rows(
-            steps, head[:, 1], head[:, 2], head[:, 3], norms,
+            steps, (shown & _TOLD) != 0, loss, applied, head[:, 3], head[:, 4], norms,
             costly, rest[costly, 1], before[costly], updates, parameters, zeros, lost,
         )  # fmt: skip
 
@@ -244,7 +251,12 @@ class Tape:
             return np.asarray(ops.convert_to_numpy(table), np.float64)[: self.rows]
         if not self._pushed:
             return np.zeros((0, self._width))
-        table = np.array(ops.convert_to_numpy(ops.stack(list(self._pushed))), np.float64)
+        table = np.zeros((len(self._pushed), self._width))
+        lengths = np.array([len(row) for row in self._pushed])
+        for length in np.unique(lengths):
+            places = np.flatnonzero(lengths == length)
+            rows = ops.stack([self._pushed[place] for place in places])
+            table[places, :length] = ops.convert_to_numpy(rows)
         table[:, 0] = np.arange(self._written - len(table), self._written) % _WRAP + 1
         self._pushed.clear()
         return table
