@@ -51,6 +51,9 @@ SERIES = {
     "iterate_loss": "loss",
     "iterate_loss_error": "loss",
     "average_distance": "parameter",
+    "sharpness": "loss/parameter^2",
+    "sharpness_residual": "loss/parameter^2",
+    "sharpness_limit": "loss/parameter^2",
 }
 """Every whole-model quantity of the record's contract, and its unit."""
 

@@ -46,14 +46,15 @@ def test_all_that_follows_the_script_is_the_scripts_own(script_calls):
     (call,) = script_calls
     assert (call.script, call.arguments) == ("train.py", own)
     assert (call.runs, call.budget, call.strict, call.report) == ("ours", 0.03, False, None)
-    assert (call.rules, call.fail_on) == (RULES, FailOn.CONCERN)
+    assert (call.rules, call.fail_on, call.curvature) == (RULES, FailOn.CONCERN, False)
 
 
 def test_options_before_the_script_are_thalwegs(script_calls):
-    result = invoke("run", "--budget", "0.1", "--strict-keras", "--report", "page.html", "train.py")
+    options = ["--budget", "0.1", "--strict-keras", "--curvature", "--report", "page.html"]
+    result = invoke("run", *options, "train.py")
     assert result.exit_code == 7
     (call,) = script_calls
-    assert call.arguments == []
+    assert call.arguments == [] and call.curvature
     assert (call.runs, call.budget, call.strict, call.report) == ("runs", 0.1, True, "page.html")
 
 

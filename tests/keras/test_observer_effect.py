@@ -84,6 +84,10 @@ CASES: dict[str, tuple[Any, Any, dict[str, Any], dict[str, Any]]] = {
         {"class_weight": {0: 1.0, 1: 2.0, 2: 0.5}, "epochs": 5},
         {},
     ),
+    "curvature": (normalised, lambda: optimizers.Adam(0.01), {}, {**FULL, "curvature": True}),
+    "curvature, noise at inference": (
+        noisy, lambda: optimizers.SGD(0.05, 0.9), {"class_weight": {0: 1.0, 1: 2.0, 2: 0.5}}, {"curvature": True},
+    ),
     "convolution": (pictures, lambda: optimizers.Adam(0.01), {}, FULL),
     "recurrent": (sequence, lambda: optimizers.Adam(0.01), {"sample_weight": random.random(300)}, FULL),
     "mixed precision": (dropout, lambda: optimizers.Adam(0.01), {"policy": "mixed_float16"}, FULL),
@@ -123,6 +127,7 @@ def test_no_bit_changes(case, tmp_path):
         == len(record.series["gradient_norm"])
         == -(-rows // asked["batch_size"]) * asked["epochs"]
     )
+    assert ("sharpness" in record.series) is watching.get("curvature", False)
 
 
 @pytest.mark.parametrize("case", ["default budget, noise at inference", "convolution"])

@@ -23,6 +23,9 @@ from thalweg.cli.output import say
 @click.option(
     "--no-keep", is_flag=True, help="Do not keep the model and a sample of its examples, for `certify`."
 )
+@click.option(
+    "--curvature", is_flag=True, help="Also track the largest eigenvalue of the Hessian, within the budget."
+)
 @click.option("--report", metavar="FILE", help="Also write the report of the last run, as an HTML page.")
 @click.argument("script")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
@@ -34,6 +37,7 @@ def run(
     fail_on: str | None,
     strict_keras: bool,
     no_keep: bool,
+    curvature: bool,
     report: str | None,
     script: str,
     arguments: tuple[str, ...],
@@ -65,6 +69,7 @@ def run(
             budget=budget or project.budget or 0.03,
             strict=strict_keras,
             keep=not no_keep,
+            curvature=curvature,
             report=report,
             rules=wanted.rules,
             fail_on=project.fail_on,

@@ -130,7 +130,7 @@ def _keep_examples(folder: Path, given: FitArguments, passed: Batch | None, tota
     if given.training is not None:
         total = count
     if given.class_weights is not None:
-        training = (*training[:2], _weighted(training, given.class_weights))
+        training = (*training[:2], weighted(training, given.class_weights))
     parts = {"training": _spread(training)}
     if given.validation is not None:
         parts["validation"] = _spread(given.validation)
@@ -172,7 +172,7 @@ def _spread(batch: Batch) -> Batch:
     return mapped(lambda array: array[rows], batch)  # type: ignore[no-any-return]
 
 
-def _weighted(batch: Batch, weights: Mapping[str, float]) -> NDArray[np.float64]:
+def weighted(batch: Batch, weights: Mapping[str, float]) -> NDArray[np.float64]:
     """The sample weights that `class_weight` comes to, times those that were given; as Keras does it."""
     targets = np.asarray(tree.flatten(batch[1])[0])
     classes = targets.argmax(axis=-1) if targets.ndim == 2 and targets.shape[1] > 1 else targets.reshape(-1)

@@ -26,13 +26,14 @@ from thalweg.keras.blocks import Block, Layout, blocks, series
 from thalweg.keras.callback_facts import callback_ends
 from thalweg.keras.feed import Batch, Feed
 from thalweg.keras.keeper import Keeper, single
-from thalweg.keras.kept import keep
+from thalweg.keras.kept import keep, weighted
 from thalweg.keras.model_facts import model_facts, steps_made, with_still
 from thalweg.keras.names import tensor_names
 from thalweg.keras.notices import Notices
 from thalweg.keras.pacer import Pacer
 from thalweg.keras.probe_batch import EXAMPLES, Measurement
 from thalweg.keras.seam import Seam
+from thalweg.keras.sharpness import Sharpness
 from thalweg.keras.support import why_not
 from thalweg.keras.tape import Tape
 from thalweg.keras.trajectory import Trajectory
@@ -52,6 +53,8 @@ _SHARE = 0.25
 
 The costly probes have the rest.
 """
+_SHARE_OF_CURVATURE = 0.5
+"""Share of the budget for the curvature where it is asked for; the others have theirs of what is left."""
 _EPOCHS_COMPARED = 3
 """Epochs whose first batches are compared: a shuffled one comes back by chance once in as many as there are."""
 _ENOUGH = 32
@@ -78,6 +81,7 @@ class LiveRun:
         notices: Notices,
         params: Mapping[str, Any],
         keeps: bool,
+        curvature: bool,
     ) -> None:
         self.folder, self._keeps = folder, keeps
         self._model = model
@@ -88,6 +92,10 @@ class LiveRun:
         self._keeper = Keeper(folder, known, overwrite, self._lost)
         notices.began(folder)
         self._seam: Seam | None = None
+        for_curvature = None if budget is None else _SHARE_OF_CURVATURE * budget
+        self._sharpness = Sharpness(for_curvature) if curvature else None
+        if curvature and budget is not None:
+            budget *= 1.0 - _SHARE_OF_CURVATURE
         share = None if budget is None else _SHARE * budget
         half = None if share is None else 0.5 * share
         self._for_probe, self._for_rules = Allowance(share), Allowance(half)
@@ -296,6 +304,8 @@ class LiveRun:
         self._for_probe.timed(lambda: self._before.look_at_outputs(self._model, state))
         self._keeper.note(self._before.facts)
         self._append_measurements(0, self._before.measured)
+        if state is None and self._model.built:
+            self._track(self._model)
 
     def _note_stream(self) -> None:
         """The data came as a pipeline, and as much of them as is wanted has passed."""
@@ -405,6 +415,7 @@ class LiveRun:
         self.event(Event(self._step, "epoch", {"epoch": epoch}))
         self._compare_epochs()
         self._measure_probe(model, epoch, False)
+        self._track(model)
         self._follow(model)
         if epoch == fit.get("epochs"):
             # What went wrong is said while the run goes on, if ever so late.
@@ -442,6 +453,40 @@ class LiveRun:
             return
         self._probed_at = self._step
         self._append_measurements(self._step, self._for_probe.timed(lambda: probe.measure(model)))
+
+    def _track(self, model: keras.Model) -> None:
+        """The curvature, where it is wanted; what cannot be had at the end of an epoch is not tried again."""
+        sharpness = self._sharpness
+        if sharpness is None:
+            return
+        try:
+            self._append_measurements(self._step, sharpness.look(model, self._examples_for_curvature()))
+            return
+        except UnsupportedError as error:
+            if self._step == 0:  # a model without weights yet, an optimizer without a state
+                return
+            reason = str(error).rstrip(".")
+        except Exception as error:
+            if os.environ.get("THALWEG_RAISE"):
+                raise
+            reason = f"Thalweg failed ({type(error).__name__}: {error}), which is a bug of Thalweg's"
+        self._sharpness, reason = None, f"the curvature is not tracked: {reason}"
+        self.event(Event(self._step, "unwatched", {"reason": reason}))
+        self._notices.line(reason, within_epoch=self._within_epoch)
+
+    def _examples_for_curvature(self) -> Batch:
+        """The probe batch, weighted as the training weighs it."""
+        probe, given = self._before.probe, self._given
+        if probe is None:
+            raise UnsupportedError("there are no examples to look at it on")
+        if (self._keeper.info.get("optimizer") or {}).get("rate_kind") == "callable":
+            raise UnsupportedError(
+                "the learning rate is a function, and to call it might change what follows"
+            )
+        batch = probe.inputs, probe.targets, probe.weights
+        if given.training is None or given.class_weights is None:  # a pipeline brings its weights along
+            return batch
+        return (*batch[:2], weighted(batch, given.class_weights))
 
     def _look_at_rest(self, model: keras.Model) -> None:
         tensors, known = self._keeper.info.get("tensors", ()), self._keeper.info.get("optimizer")

@@ -35,7 +35,7 @@ def preconditioner(optimizer: Any, variables: Iterable[Any]) -> Preconditioner:
     SGD with momentum or Nesterov's, RMSprop, Adagrad, Adam, AdamW, Nadam, Adamax. Adam's limit is Cohen et al.'s
     (*Adaptive Gradient Methods at the Edge of Stability*, 2022, sec. 2), the others follow likewise from Keras 3.15's
     own updates. Clipping is left out: near a minimum it does not act. Raises `UnsupportedError`, with a clause,
-    for another optimizer, one that does not hold these variables and one that has made no step.
+    for another optimizer, one that does not hold these variables and one whose state no step has filled.
     """
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     name = type(inner).__name__
@@ -43,7 +43,7 @@ def preconditioner(optimizer: Any, variables: Iterable[Any]) -> Preconditioner:
     # By name, for on PyTorch Keras makes an object of a class of its own.
     if known is None or not type(inner).__module__.startswith("keras."):
         raise UnsupportedError(f"no stability limit is known for the optimizer {name}")
-    if not inner.built or int(_number(inner.iterations)) < 1:
+    if known is not _sgd and not (inner.built and int(_number(inner.iterations))):
         raise UnsupportedError(f"the optimizer {name} has made no step")
     diagonal, divisor, rule = known(inner, list(variables))
     rate = _number(inner.learning_rate)

@@ -38,6 +38,7 @@ def run_script(
     budget: float | None = 0.03,
     strict: bool = False,
     keep: bool = True,
+    curvature: bool = False,
     report: str | None = None,
     rules: Sequence[Rule] | None = None,
     fail_on: FailOn = FailOn.CONCERN,
@@ -45,13 +46,14 @@ def run_script(
     """Run a script under watch and return the exit code: its own where it failed, else the findings'.
 
     `runs` is the folder that the runs are kept in, `strict` leaves what today's Keras refuses to fail, `keep`
-    also keeps models and examples, `report` is a path for the page of the last run. `rules` are asked
-    afterwards, and no others are heard while it runs; all where it is None. `fail_on` says which findings give
-    an exit code. Where a run cannot be watched or kept, the script runs all the same, and a line says why.
+    also keeps models and examples, `curvature` also tracks the largest eigenvalue of the Hessian, `report` is a
+    path for the page of the last run. `rules` are asked afterwards, and no others are heard while it runs; all
+    where it is None. `fail_on` says which findings give an exit code. Where a run cannot be watched or kept, the
+    script runs all the same, and a line says why.
 
     Raises `UsageError` where there is no such script.
     """
-    session = _Session(script_path(script).stem, Path(runs), budget, strict, keep, rules, fail_on)
+    session = _Session(script_path(script).stem, Path(runs), budget, strict, keep, curvature, rules, fail_on)
     wrapt.register_post_import_hook(session.keras_loaded, "keras")
     code = execute(script, arguments)
     found = session.finish(script, failed=code != 0, page=report)
@@ -107,11 +109,12 @@ class _Session:
         budget: float | None,
         strict: bool,
         keep: bool,
+        curvature: bool,
         rules: Sequence[Rule] | None,
         fail_on: FailOn,
     ) -> None:
         self._stem, self._runs, self._budget = stem, runs, budget
-        self._strict, self._keeps = strict, keep
+        self._strict, self._keeps, self._curvature = strict, keep, curvature
         self._rules, self._fail_on = rules, fail_on
         self._console = terminal(sys.stderr)
         self._speaks = sys.stderr.isatty()
@@ -160,7 +163,9 @@ class _Session:
         watch = next((callback for callback in callbacks if isinstance(callback, Watch)), None)
         if watch is None:
             try:
-                watch = Watch(self._free_folder(), budget=self._budget, keep=self._keeps)
+                watch = Watch(
+                    self._free_folder(), budget=self._budget, keep=self._keeps, curvature=self._curvature
+                )
             except RunFolderError as error:
                 self._say(f"training goes on unwatched: {error}")
             else:

@@ -32,6 +32,9 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
     - `overwrite`: replace the run that the folder holds.
     - `keep`: when training ends, also write the model and a sample of its examples into the folder (at most 100
       and 16 MB), for `thalweg.certify`; False writes neither.
+    - `curvature`: also track the largest eigenvalue of the Hessian on the probe batch, and the largest that the
+      optimizer's step can bear (docs/record.md), at step 0 and at the ends of epochs as often as half of the budget
+      allows; the rest of the watching has the other half.
     - `quiet`: say nothing on the terminal. By default Thalweg speaks where standard error is a terminal and
       `fit` itself is not silent (`verbose=0`).
 
@@ -39,8 +42,8 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
     input that cannot be sampled or a model that cannot be watched never stop the training: the record says
     what is missing and why.
 
-    Raises `UsageError` for a budget that is not a fraction, and `RunFolderError` where the folder holds a run
-    or cannot be written, both before training.
+    Raises `UsageError` for a budget that is not a fraction, or is 0 where the curvature is wanted, and
+    `RunFolderError` where the folder holds a run or cannot be written, both before training.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         budget: float | None = 0.03,
         overwrite: bool = False,
         keep: bool = True,
+        curvature: bool = False,
         quiet: bool | None = None,
     ) -> None:
         super().__init__()
@@ -58,8 +62,13 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
                 f"budget must be a fraction of a step's time between 0 and 1, or None to measure everything; "
                 f"got {budget!r}."
             )
+        if curvature and budget == 0:
+            raise UsageError(
+                "budget=0 leaves no time for the curvature: give a budget, or leave curvature out."
+            )
         self._asked = None if folder is None else Path(folder)
         self._budget, self._overwrite, self._keep, self._quiet = budget, overwrite, keep, quiet
+        self._curvature = curvature
         if self._asked is not None and not overwrite and journal_path(self._asked).exists():
             Journal.create(self._asked, {}).close()  # raises, with the words for it
         self._notes: list[Event] = []
@@ -104,7 +113,14 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         params = self.params or {}
         notices = self._notices or Notices.chosen(self._quiet, params.get("verbose"))
         self._run = LiveRun(
-            self.model, self._folder, self._budget, self._overwrite, notices, params, self._keep
+            self.model,
+            self._folder,
+            self._budget,
+            self._overwrite,
+            notices,
+            params,
+            self._keep,
+            self._curvature,
         )
         self._overwrite = False
         for event in self._notes:

@@ -73,6 +73,10 @@ class Chunked(Products):
         """Gradients and products made so far, in passes over all examples, rounded up."""
         return -(-self._touched // self.examples)
 
+    def forget(self) -> None:
+        """Let go of what is kept for the next product at the same weights."""
+        self._alone = None
+
     @property
     def point(self) -> NDArray[Any]:
         """The present weights, (p,)."""

@@ -29,6 +29,10 @@ class Products(abc.ABC):
     def made(self) -> int:
         """Gradients and products made so far, in passes over all examples, rounded up."""
 
+    @abc.abstractmethod
+    def forget(self) -> None:
+        """Let go of what is kept for the next product at the same weights; what is compiled stays."""
+
     @property
     @abc.abstractmethod
     def point(self) -> NDArray[Any]:
