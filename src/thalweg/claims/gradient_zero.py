@@ -30,9 +30,9 @@ class GradientZero(Question):
     pairs of disjoint batches. Established where |G|^2 is at most the lower end of tr(Sigma) / N, refuted
     where it is above the upper one. Where only some were, no batch comes twice, and U = <g_A, g_B> has mean |G|^2 -
     tr(Sigma) / N exactly: established where a bound of its mean from above is at most zero, refuted where one
-    from below is above it. All bounds hold at every look, at `alpha` each (for batches of 4 and more; products of
-    single examples are too skew for 20 pairs: up to 12 %, docs/certify/coverage.md). Where neither holds nothing is
-    said: a noisy gradient is not a small one.
+    from below is above it. All bounds hold at every look, at `alpha` each, for batches of 8 and more; of four
+    examples it is 7 % and of one 12 %, because products of few are skew (docs/certify/coverage.md). Where neither
+    holds nothing is said: a noisy gradient is not a small one.
     """
 
     name: ClassVar[str] = "gradient-zero"
