@@ -128,7 +128,7 @@ def falling_softmax(rng: np.random.Generator) -> Training:
 
 def falling_whole(rng: np.random.Generator) -> Training:
     x, y = rows(rng, 500)
-    return Training(perceptron(optimizers.SGD(0.1)), x, y, 500, 300)
+    return Training(perceptron(optimizers.SGD(0.1)), x, y, 500, 120)
 
 
 def falling_memorising(rng: np.random.Generator) -> Training:
@@ -158,7 +158,7 @@ def saddle(rng: np.random.Generator, spread: float = 1e-7) -> Training:
             [w + 0.1 * rng.standard_normal(w.shape).astype(w.dtype) for w in model.get_weights()]
         )
 
-    return Training(model, x, y, 300, 400, displace)
+    return Training(model, x, y, 300, 250, displace)
 
 
 def saddle_deeper(rng: np.random.Generator) -> Training:

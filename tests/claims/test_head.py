@@ -7,6 +7,7 @@ import pytest
 
 from thalweg.certificate import Claim, Outcome, Status
 from thalweg.claims.head import head
+from thalweg.finding import Evidence
 from thalweg.record import Record, Series
 
 EMPTY = Record.of([])
@@ -15,8 +16,9 @@ NAMES = ("not-frozen", "no-trend", "no-negative-curvature", "gradient-zero", "no
 
 
 def claims(*statuses: Status) -> list[Claim]:
+    fell = {"change": Evidence(-1.0, "loss")}
     return [
-        Claim(name, f"About {name}.", status, f"It was {status} of {name}. More.")
+        Claim(name, f"About {name}.", status, f"It was {status} of {name}. More.", fell)
         for name, status in zip(NAMES, statuses, strict=True)
     ]
 
@@ -53,6 +55,11 @@ def test_converged_is_never_said_where_a_claim_of_it_is_refuted():
             assert R not in statuses[:4] and statuses[3] is E, statuses
         assert sentence.startswith(outcome.value[:1].upper() + outcome.value[1:] + ": ")
         assert sentence.count(". ") == 0 and sentence.endswith(".")
+
+
+def test_a_loss_that_rose_was_not_falling():
+    rose = Claim("no-trend", "", R, "It rose.", {"change": Evidence(1.0, "loss")})
+    assert head(EMPTY, [rose])[0] is Outcome.UNKNOWN
 
 
 def test_a_run_that_diverged_says_so_whatever_the_claims():

@@ -9,13 +9,13 @@ from thalweg.rules.diverging import Diverging
 from thalweg.rules.nonfinite import NonFinite
 
 # The truth table; the first row that matches gives the outcome. E: established, R: refuted, e: not refuted,
-# blank: anything. D: N001 is concerned about the training, or L002.
+# blank: anything; F: refuted by a loss that fell. D: N001 is concerned about the training, or L002.
 #
 # | D | not-frozen | no-trend | noise-ball | no-negative-curvature | gradient-zero | outcome                   |
 # |---|------------|----------|------------|-----------------------|---------------|---------------------------|
 # | x |            |          |            |                       |               | diverged                  |
 # |   |     R      |          |            |                       |               | frozen by the schedule    |
-# |   |            |    R     |            |                       |               | stopped while falling     |
+# |   |            |    F     |            |                       |               | stopped while falling     |
 # |   |            |    e     |     E      |                       |               | converged to a noise ball |
 # |   |            |    E     |            |           R           |               | held at a saddle          |
 # |   |            |    E     |            |           e           |       E       | converged                 |
@@ -37,7 +37,10 @@ def head(record: Record, claims: Iterable[Claim]) -> tuple[Outcome, str]:
     broken = next((f for f in (rule.check(record) for rule in _DIVERGED) if _of_training(f)), None)
     if broken is not None:
         return Outcome.DIVERGED, _sentence(Outcome.DIVERGED, broken.message)
+    trend = found.get("no-trend")
     for outcome, reasons in _ROWS:
+        if outcome is Outcome.FALLING and trend is not None and not _fell(trend):
+            continue
         if all(is_(name, status) is wanted for name, status, wanted in reasons):
             return outcome, _sentence(outcome, found[reasons[0][0]].message)
     return Outcome.UNKNOWN, _cannot_tell(found)
@@ -76,6 +79,11 @@ def study_head(claims: Iterable[Claim]) -> tuple[Outcome, str]:
         return outcome, sentence
     one = "in one valley" if valley.status is Status.ESTABLISHED else "not in one valley"
     return outcome, f"{sentence.removesuffix('.')}; they ended {one}."
+
+
+def _fell(trend: Claim) -> bool:
+    change = trend.evidence["change"].value if "change" in trend.evidence else 0.0
+    return not isinstance(change, str) and change < 0.0
 
 
 def _of_training(finding: Finding) -> bool:

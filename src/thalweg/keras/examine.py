@@ -128,10 +128,9 @@ class _Examiner:
         noisy = draws(model)
         parts: dict[str, Any] = {"losses": self._tried("losses", self._losses)}
         self._progress("gradients", 0.1)
-        training = products(model, subject.training, training=True)
-        parts["gradients"] = self._tried("gradients", lambda: self._gradients(training))
-        self._progress("curvature", 0.3)
         whole = products(model, subject.training, training=not noisy)
+        parts["gradients"] = self._tried("gradients", lambda: self._gradients(whole))
+        self._progress("curvature", 0.3)
         found = self._tried("curvature", lambda: self._spectrum(whole))
         if found is not None:
             parts |= {"curvature": found.curvature, "step_limit": found.step_limit}
@@ -143,7 +142,7 @@ class _Examiner:
             examples=whole.examples,
             total=subject.total,
             mode="without dropout" if noisy else "as in training",
-            products=training.made + whole.made,
+            products=whole.made,
             asked=self._allowed,
             seed=self._seed,
             missing=self._missing,

@@ -78,7 +78,10 @@ class Objective:
 
     def split(self, flat: Any) -> list[Any]:
         """The trainable variables' values from a flat tensor (p,)."""
-        pieces = ops.split(flat, np.cumsum(self.sizes)[:-1].tolist())
+        ends = np.cumsum(self.sizes)[:-1].tolist()
+        pieces = (
+            ops.split(flat, ends) if ends else [flat]
+        )  # PyTorch and TensorFlow split at no place into nothing
         return [
             ops.cast(ops.reshape(piece, shape), dtype)
             for piece, shape, dtype in zip(pieces, self.shapes, self._dtypes, strict=True)
