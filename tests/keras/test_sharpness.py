@@ -127,9 +127,10 @@ def test_of_a_pipeline_the_first_weights_are_seen_where_the_model_holds_them(tmp
     assert record.series["sharpness"].values[-1] == pytest.approx(true, rel=2e-3)
 
 
-def test_a_budget_that_is_used_up_leaves_the_first_two_looks(tmp_path):
-    record, _ = tracked(tmp_path / "run", network(), budget=1e-9, epochs=5)
-    assert record.series["sharpness"].steps.tolist() == [0, 4]
+@pytest.mark.parametrize(("optimizer", "looks"), [("sgd", [0, 4]), ("adam", [4, 8])])
+def test_a_budget_that_is_used_up_leaves_the_first_two_looks(tmp_path, optimizer, looks):
+    record, _ = tracked(tmp_path / "run", network(optimizer=optimizer), budget=1e-9, epochs=5)
+    assert record.series["sharpness"].steps.tolist() == looks
     assert not any("curvature" in reason for reason in reasons(record, "unwatched"))
 
 

@@ -9,7 +9,7 @@ from thalweg.errors import UnsupportedError
 from thalweg.keras.allowance import Allowance
 from thalweg.keras.autodiff import Products, products
 from thalweg.keras.feed import Batch
-from thalweg.keras.preconditioner import preconditioner
+from thalweg.keras.preconditioner import Preconditioner, preconditioner
 from thalweg.keras.probe_batch import Measurement
 from thalweg.keras.stateless import Stateless
 from thalweg.stats.lanczos import extremes, preconditioned
@@ -53,15 +53,16 @@ class Sharpness:
         if not self._allowance.affords():
             return []
         with np.errstate(all="ignore"):  # the numbers of a sick training are recorded, not warned of
-            return self._allowance.timed(lambda: self._look(model, batch))
+            # Not timed: where it raises, the look that compiles, and is not counted, is yet to come.
+            step = preconditioner(model.optimizer, model.trainable_variables)
+            return self._allowance.timed(lambda: self._look(model, batch, step))
 
-    def _look(self, model: keras.Model, batch: Batch) -> list[Measurement]:
+    def _look(self, model: keras.Model, batch: Batch, step: Preconditioner) -> list[Measurement]:
         size = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
         basis = min(_BYTES // (8 * max(size, 1)) - 1, _BASIS)
         if basis + 1 < _FEWEST:
             raise UnsupportedError(f"the vectors of {size:,} parameters take more than a gigabyte")
         known = self._known(model, batch)
-        step = preconditioner(model.optimizer, model.trainable_variables)
         multiply = known.hessian_vector
         found = extremes(
             multiply if step.diagonal is None else preconditioned(multiply, step.diagonal),
