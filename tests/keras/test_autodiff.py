@@ -519,6 +519,19 @@ def test_it_follows_the_weights_and_counts_its_passes():
     assert found.made == 5
 
 
+def test_a_gradient_and_products_at_one_point_leave_each_other_alone():
+    model = network()
+    found, v = products(model, (X, LABELS, None)), np.cos(np.arange(sum(w.size for w in model.get_weights())))
+    for _ in range(2):
+        gradient, bent = found.gradient(), found.hessian_vector(v)
+        np.testing.assert_array_equal(found.gradient(), gradient)
+        np.testing.assert_array_equal(found.hessian_vector(v), bent)
+        fresh = products(model, (X, LABELS, None))
+        np.testing.assert_array_equal(fresh.hessian_vector(v), bent)
+        np.testing.assert_array_equal(fresh.gradient(), gradient)
+        model.set_weights([1.1 * w for w in model.get_weights()])
+
+
 def test_it_follows_the_running_averages():
     model = sequential(layers.BatchNormalization(), layers.Dense(2))
     found = products(model, (X, NUMBERS, None))

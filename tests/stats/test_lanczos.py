@@ -94,6 +94,27 @@ def test_only_the_largest_is_cheaper():
     assert one.products < both.products and one.largest.value == pytest.approx(19.95, rel=1e-9)
 
 
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-4, 1e-8])
+@pytest.mark.parametrize("both", [True, False])
+def test_it_ends_with_the_first_product_that_is_enough(tolerance, both):
+    matrix = rotated(SPECTRA["a network's"])
+    enough = extremes(Counted(matrix), len(matrix), tolerance=tolerance, both=both)
+    assert enough.converged and enough.largest.residual <= 1.01 * tolerance * enough.norm
+    fewer = extremes(
+        Counted(matrix), len(matrix), tolerance=tolerance, both=both, products=enough.products - 1
+    )
+    assert fewer.ending is Ending.BUDGET
+    within = [ritz.residual <= tolerance * fewer.norm for ritz in (fewer.smallest, fewer.largest)]
+    assert not (all(within) if both else within[1])
+
+
+def test_a_start_that_seems_an_eigenvector_is_not_believed_at_once():
+    _, vectors = np.linalg.eigh(rotated(SPECTRA["arcsine"], 5))
+    product = Counted(rotated(SPECTRA["arcsine"], 5))
+    extremes(product, 300, tolerance=0.1, both=False, start=vectors[:, 250])
+    assert product.calls > 3
+
+
 def test_a_warm_start_is_cheaper_and_does_not_hide_what_is_orthogonal_to_it():
     values, vectors = np.linalg.eigh(rotated(SPECTRA["arcsine"], 5))
     matrix = rotated(SPECTRA["arcsine"], 5)

@@ -11,6 +11,8 @@ Product = Callable[[Vector], Vector]
 EPSILON = float(np.finfo(np.float64).eps)
 _LARGEST = 1e140
 """Beyond it the sum of many squares overflows."""
+_SHORTER = 0.7
+"""A vector that keeps this share of its length in a pass of Gram and Schmidt is orthogonal to rounding."""
 _PIECE = 1 << 16
 """Columns that are turned into Ritz vectors at a time, so that turning needs no second basis."""
 
@@ -26,8 +28,11 @@ class Krylov:
 
     Lanczos's method with A v_j = sum_i h_ij v_i + beta v_(j+1) kept as measured, so that residuals are exact
     whether or not A is quite symmetric (Paige, *J. Inst. Math. Appl.* 18, 1976: without reorthogonalisation they
-    are not). `restart` is Wu and Simon's (*SIAM J. Matrix Anal. Appl.* 22, 2000, eq. 10 to 12). Products are
-    divided by a power of two near the first one's largest entry; `scale` is its exponent.
+    are not). What the recurrence foretells is taken off first, so that one pass over the basis is mostly enough; as
+    long as a pass shortens what is left by more than `_SHORTER`, another follows (Daniel, Gragg, Kaufman & Stewart,
+    *Math. Comp.* 30, 1976), a second at most (Giraud, Langou & Rozloznik 2005). `restart` is Wu and Simon's (*SIAM J.
+    Matrix Anal. Appl.* 22, 2000, eq. 10 to 12). Products are divided by a power of two near the first one's largest
+    entry; `scale` is its exponent.
     """
 
     def __init__(self, start: Vector, capacity: int) -> None:
@@ -65,28 +70,34 @@ class Krylov:
         """Multiply the last vector; False, and nothing kept, where the product was not finite (or above 1e140)."""
         j = self.count
         self.products += 1
-        rest = np.array(product(self.vectors[j].copy()), dtype=np.float64).ravel()
-        largest = float(np.abs(rest).max())
+        rest = np.asarray(product(self.vectors[j].copy()), dtype=np.float64).ravel()
+        largest = _largest(rest)
         if not largest < _LARGEST:
             return False
         if self.scale is None and largest > 0.0:
             self.scale = int(np.frexp(largest)[1])
         rest = np.ldexp(rest, -(self.scale or 0))
-        if not float(np.abs(rest).max()) < _LARGEST:
+        if not float(np.ldexp(largest, -(self.scale or 0))) < _LARGEST:
             return False
-        known = self.vectors[: j + 1]
-        coefficients = known @ rest
-        rest -= coefficients @ known
-        again = known @ rest  # twice is enough (Giraud, Langou & Rozloznik 2005)
-        rest -= again @ known
-        coefficients += again
+        known, coefficients = self.vectors[: j + 1], np.zeros(j + 1)
+        foretold = np.append(self.measured[j, :j], known[j] @ rest)
+        first = int(np.argmax(foretold != 0.0))  # all before it are 0: after a restart none, else all but two
+        rest -= foretold[first:] @ known[first:]
+        coefficients += foretold
         beta = float(np.sqrt(rest @ rest))
+        for _ in range(2):
+            before, found = beta, known @ rest
+            rest -= found @ known
+            coefficients += found
+            beta = float(np.sqrt(rest @ rest))
+            if beta > _SHORTER * before:
+                break
         difference = coefficients[:j] - self.measured[j, :j]
         self._squares += float(difference @ difference)
         self._pairs += j
         self.measured[: j + 1, j] = coefficients
         self.measured[j + 1, j] = beta
-        self.vectors[j + 1] = rest / (beta or 1.0)
+        np.divide(rest, beta or 1.0, out=self.vectors[j + 1])
         self.history.append((coefficients, beta))
         self.count += 1
         return True
@@ -101,7 +112,7 @@ class Krylov:
         return values, np.sqrt(np.sum(inside**2, axis=0) + outside**2), rotation
 
     def lift(self, rotated: Vector) -> Vector:
-        """The vector (n,) of these coordinates (k,) in the basis."""
+        """The vectors (m, n) of these coordinates (m, k) in the basis."""
         vector: Vector = rotated @ self.vectors[: self.count]
         return vector
 
@@ -117,3 +128,8 @@ class Krylov:
         self.measured[:k, :k], self.measured[k, :k] = inner, coupling
         self.history.append(rotation)
         self.count = k
+
+
+def _largest(vector: Vector) -> float:
+    """The largest magnitude; NaN where one is."""
+    return max(float(vector.max()), -float(vector.min()))

@@ -14,8 +14,8 @@ from thalweg.stats.krylov import EPSILON, Krylov, Product, Vector, direction
 
 _RANDOM_PART = 0.01
 """Of a start that was given: what is added of a random direction, so that nothing is out of reach."""
-_EVERY = 4
-"""Products between two looks at the residuals."""
+_UNSEEN = 3
+"""Products before the first look at the residuals: of a start that was given the random part has to grow first."""
 _FEWEST = 6
 """Vectors in a basis: below, a restart has nothing to keep."""
 
@@ -219,15 +219,14 @@ def _search(space: Krylov, product: Product, products: int, tolerance: float, bo
             return (
                 Ending.CONVERGED
             )  # the space is closed: nothing that a random start touches is outside of it
-        if space.products == products:
-            values, residuals, _ = space.ritz()
-            return Ending.CONVERGED if _within(values, residuals, tolerance, both) else Ending.BUDGET
-        if full or space.products % _EVERY == 0:
+        if space.products > _UNSEEN or space.products == products:
             values, residuals, rotation = space.ritz()
             if _within(values, residuals, tolerance, both):
                 return Ending.CONVERGED
-            if full:
-                space.restart(rotation[:, _kept(space.capacity, both)])
+        if space.products == products:
+            return Ending.BUDGET
+        if full:
+            space.restart(rotation[:, _kept(space.capacity, both)])
     return Ending.NONFINITE
 
 
@@ -251,10 +250,10 @@ def _result(space: Krylov, ending: Ending, random: float, precision: float) -> E
     values, residuals, rotation = space.ritz()
     relative = 8.0 * max(precision, EPSILON) + 4.0 * EPSILON * space.products
     rounding = space.asymmetry + relative * float(np.abs(values).max())
+    vectors = space.lift(rotation[:, [0, -1]].T)
 
     def pair(index: int) -> Ritz:
-        vector = space.lift(rotation[:, index])
-        return Ritz(float(values[index]) * unit, float(residuals[index] + rounding) * unit, vector)
+        return Ritz(float(values[index]) * unit, float(residuals[index] + rounding) * unit, vectors[index])
 
     return Extremes(
         pair(0),

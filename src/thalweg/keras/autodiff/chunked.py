@@ -80,7 +80,7 @@ class Chunked(Products):
     @property
     def point(self) -> NDArray[Any]:
         """The present weights, (p,)."""
-        return np.concatenate([_held(each).astype(np.float64).ravel() for each in self._objective.variables])
+        return self._derivatives.weights().astype(np.float64)
 
     def value(self, point: ArrayLike | None = None) -> float:
         """The objective."""
@@ -131,11 +131,12 @@ class Chunked(Products):
         rows: ArrayLike | None,
         *vector: NDArray[Any],
     ) -> NDArray[Any]:
-        total = np.zeros(self.size)
+        total: NDArray[Any] | None = None
         for part in self._parts(point, rows):
-            total += self._tried(function, part, *vector)
+            found: NDArray[Any] = self._tried(function, part, *vector)
+            total = found if total is None else total + found
             self._touched += part.examples
-        return total
+        return np.zeros(self.size) if total is None else total
 
     def _tried(self, function: Callable[..., Any], part: Part, *vector: NDArray[Any]) -> Any:
         try:
@@ -148,7 +149,7 @@ class Chunked(Products):
         self, point: ArrayLike | None, rows: ArrayLike | None = None, shared: bool = True
     ) -> Iterator[Part]:
         """The chunks of the examples, or of those in `rows`; one that is all of them is kept for the next call."""
-        at = self._flat(self.point if point is None else point, "point")
+        at = self._derivatives.weights() if point is None else self._flat(point, "point")
         fixed = [_held(each) for each in self._objective.model.non_trainable_variables]
         index = np.arange(self.examples) if rows is None else self._index(rows)
         if len(index) <= self._chunk:

@@ -48,6 +48,11 @@ class Derivatives(abc.ABC):
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
 
+    def weights(self) -> NDArray[Any]:
+        """A copy of the present ones, (p,), in their precision, on the host."""
+        held = [np.ravel(ops.convert_to_numpy(variable.value)) for variable in self.objective.variables]
+        return np.concatenate(held, dtype=self.objective.dtype, casting="unsafe")
+
     @abc.abstractmethod
     def terms(self, part: Part) -> NDArray[Any]:
         """The terms of the objective, not weighted by their shares."""

@@ -1,4 +1,4 @@
-"""Derivatives by PyTorch: reverse over reverse; the graph of the first pass is kept for the next product."""
+"""Derivatives by PyTorch: reverse over reverse; the graph of the first pass is kept for what follows at its point."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +38,7 @@ class _Torch(Derivatives):
     def gradient(self, part: Part) -> NDArray[Any]:
         with torch.enable_grad():
             leaves, value = self._value(part)
-            return self._joined(_slope(value, leaves))
+            return self._joined(_slope(value, leaves, retain_graph=True))
 
     def hessian_vector(self, part: Part, vector: NDArray[Any]) -> NDArray[Any]:
         with torch.enable_grad():
@@ -85,10 +85,13 @@ class _Torch(Derivatives):
         return [piece.detach().clone().requires_grad_() for piece in self._split(flat)]
 
     def _value(self, part: Part) -> tuple[list[Any], Any]:
-        flat, fixed, batch, shares = part.tensors()
-        leaves = self._leaves(flat)
-        with self._undisturbed():
-            return leaves, self.objective.value(leaves, fixed, batch, shares)
+        if "value" not in part.held:
+            flat, fixed, batch, shares = part.tensors()
+            leaves = self._leaves(flat)
+            with self._undisturbed():
+                part.held["value"] = leaves, self.objective.value(leaves, fixed, batch, shares)
+        held: tuple[list[Any], Any] = part.held["value"]
+        return held
 
     def _checked(self, slopes: list[Any]) -> list[Any]:
         """The slopes, once no function is found among what made them that can be differentiated only once.
