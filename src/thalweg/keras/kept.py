@@ -129,8 +129,8 @@ def _keep_examples(folder: Path, given: FitArguments, passed: Batch | None, tota
     count = len(tree.flatten(training[0])[0])
     if given.training is not None:
         total = count
-    if given.class_weights is not None:
-        training = (*training[:2], weighted(training, given.class_weights))
+        if given.class_weights is not None:  # a pipeline brings its weights along
+            training = (*training[:2], weighted(training, given.class_weights))
     parts = {"training": _spread(training)}
     if given.validation is not None:
         parts["validation"] = _spread(given.validation)
