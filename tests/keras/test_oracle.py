@@ -242,6 +242,7 @@ def test_facts(run):
     assert info["data"]["examples"] == 310
     assert info["watch"]["probe_examples"] == 256
     assert info["watch"] | {"probe_examples": 256} == {
+        "averages": "the run was too short",
         "budget": None, "stride": 1, "cost": None, "probe_examples": 256,
     }  # fmt: skip
     (inputs,), (targets,) = info["data"]["inputs"], info["data"]["targets"]
