@@ -105,7 +105,8 @@ class NoTrend(Question):
         beyond = low > tolerance if way > 0.0 else high < -tolerance
         if beyond and way * _further(values[found.first :], 4.0 * ahead) > tolerance:
             return self.claim(Status.REFUTED, f"{begin}{matters}.", evidence, scope=scope)
-        return self.open(f"{begin}{matters}: too little to tell.", evidence, scope=scope)
+        open_ = begin.replace(" to the end.", " to the end, too little to tell a trend from none.", 1)
+        return self.open(f"{open_}{matters}.", evidence, scope=scope)
 
     def _smooth(
         self,

@@ -11,7 +11,7 @@ from thalweg.examination import Examination
 from thalweg.finding import Evidence
 from thalweg.question import Question
 from thalweg.record import Record
-from thalweg.stats.noise_ball import ERRORS, RUNNING
+from thalweg.stats.noise_ball import ERRORS, ROUNDING, RUNNING
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ def _running(found: Averaged) -> int:
     count = 0
     for look, later in zip(found.looks[::-1], (None, *found.looks[:0:-1]), strict=True):
         anew = later is not None and not later.span > look.span
-        if anew or not (look.progress < look.cost and look.cost > ERRORS * look.error):
+        resolved = look.cost > max(ERRORS * look.error, ROUNDING * abs(look.late))
+        if anew or not (look.progress < look.cost and resolved):
             break
         count += 1
     return count

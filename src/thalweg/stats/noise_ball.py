@@ -8,6 +8,9 @@ RUNNING = 3
 ERRORS = 3.0
 """The cost of noise must stand so many of its standard errors above zero, else there is no noise ball."""
 
+ROUNDING = 1e-6
+"""A loss in single precision is known to so much of itself: less costs no noise."""
+
 
 def reached(
     span: ArrayLike, early: ArrayLike, late: ArrayLike, iterates: ArrayLike, error: ArrayLike
@@ -16,7 +19,7 @@ def reached(
 
     It is where P < E and E > 3 se(E) at this look and the two before it, with P = early - late the progress of the
     mean point and E = iterates - late the cost of noise; looks on both sides of a new beginning (a `span` that does
-    not grow) never count together. What is not finite is not reached.
+    not grow) never count together, nor what is within the rounding of the loss. What is not finite is not reached.
     """
     given = [np.asarray(values, dtype=np.float64).ravel() for values in (span, early, late, iterates, error)]
     count = min(map(len, given))
@@ -25,7 +28,8 @@ def reached(
     agreed = 0
     with np.errstate(all="ignore"):
         progress, cost = before - after, points - after
-        holds = (progress < cost) & (cost > ERRORS * scatter) & np.isfinite(cost) & np.isfinite(progress)
+        noisy = cost > np.maximum(ERRORS * scatter, ROUNDING * np.abs(after))
+        holds = noisy & (progress < cost) & np.isfinite(cost) & np.isfinite(progress)
         for i in range(count):
             anew = i > 0 and not t[i] > t[i - 1]
             agreed = (0 if anew else agreed) + 1 if holds[i] else 0
