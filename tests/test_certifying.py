@@ -198,6 +198,15 @@ def test_a_certificate_is_verified_from_its_record(tmp_path):
     write_certificate(tmp_path / "run" / "certificate.json", certificate, examination)
     found = thalweg.verify(tmp_path / "run")
     assert found.holds and not found.measured
+    told = dataclasses.replace(certificate, head="Cannot tell, but it looks well.")
+    claim = dataclasses.replace(certificate.claims[0], message="It was well.")
+    said = dataclasses.replace(certificate, claims=(claim, *certificate.claims[1:]))
+    for other, words in (
+        (told, "the head was 'Cannot tell, but"),
+        (said, "no-trend was told in other words"),
+    ):
+        (tmp_path / "run" / "certificate.json").write_text(certificate_text(other, examination))
+        assert words in thalweg.verify(tmp_path / "run").differences[0]
     forged = dataclasses.replace(certificate, outcome=Outcome.CONVERGED, head="Converged.")
     (tmp_path / "run" / "certificate.json").write_text(certificate_text(forged, examination))
     assert not thalweg.verify(tmp_path / "run").holds

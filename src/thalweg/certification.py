@@ -1,14 +1,21 @@
 """`thalweg.certify` and `thalweg.verify`: what may be claimed about where the parameters ended up."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thalweg.certificate import Certificate
-from thalweg.certifying import Verification, certificate_of, differences, study_certificate_of
-from thalweg.errors import ThalwegError, UsageError
-from thalweg.examination import Examination
+from thalweg.certifying import (
+    RECORD_OF,
+    Verification,
+    certificate_of,
+    differences,
+    retold,
+    study_certificate_of,
+)
+from thalweg.errors import UnsupportedError, UsageError
+from thalweg.examination import Examination, Progress
 from thalweg.record import Record
 from thalweg.store import read
 from thalweg.store.certificates import read_certificate
@@ -17,12 +24,6 @@ from thalweg.study_examination import StudyExamination
 
 if TYPE_CHECKING:
     from thalweg.keras.kept import Subject
-
-Progress = Callable[[str, float], None]
-"""Told what is being measured, and the share of the whole that is done."""
-
-_RECORD = "record of "
-"""Before the name of a run in the subject of a study's certificate."""
 
 PRODUCTS = 100
 """Passes over the examples, gradients and Hessian-vector products alike, unless asked otherwise."""
@@ -106,7 +107,7 @@ def verify(source: str | os.PathLike[str], *, progress: Progress | None = None) 
     """
     stored, examination = read_certificate(source)
     if isinstance(examination, StudyExamination):
-        names = tuple(name.removeprefix(_RECORD) for name in stored.subject if name.startswith(_RECORD))
+        names = tuple(name.removeprefix(RECORD_OF) for name in stored.subject if name.startswith(RECORD_OF))
         study = Study(names, tuple(read(name) for name in names))
         made = study_certificate_of(study, examination)
         measured = examination.evaluations > 0
@@ -124,7 +125,7 @@ def verify(source: str | os.PathLike[str], *, progress: Progress | None = None) 
             allowed = examination.asked
             return certificate_of(record, _examination(record, folder, None, (None, None), allowed, progress))
 
-    found = differences(stored, made)
+    found = (*differences(stored, made), *retold(stored, made))
     if measured:
         found = (*found, *differences(stored, again()))
     return Verification(stored, tuple(dict.fromkeys(found)), measured)
@@ -197,9 +198,9 @@ def _examination(
         return Examination(missing={"model": f"Keras or its backend could not be loaded ({error})"})
     try:
         subject: Subject = subject_of(folder, kept, model, *batches)
-    except ThalwegError as error:
-        return Examination(missing={"model": str(error)})
-    return examine(subject, record, products=products, progress=progress)
+        return examine(subject, record, products=products, progress=progress)
+    except UnsupportedError as error:
+        return Examination(missing={"model": str(error).removesuffix(".")})
 
 
 def _study_examination(study: Study, folders: Sequence[Path | None], products: int) -> StudyExamination:
@@ -219,5 +220,5 @@ def _study_examination(study: Study, folders: Sequence[Path | None], products: i
         return StudyExamination(missing={"model": f"Keras or its backend could not be loaded ({error})"})
     try:
         return examine_runs(study, [folder for folder in folders if folder is not None], products)
-    except ThalwegError as error:
-        return StudyExamination(missing={"model": str(error)})
+    except UnsupportedError as error:
+        return StudyExamination(missing={"model": str(error).removesuffix(".")})

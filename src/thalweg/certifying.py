@@ -16,6 +16,8 @@ from thalweg.study import Study
 from thalweg.study_examination import StudyExamination
 from thalweg.words import figure
 
+RECORD_OF = "record of "
+"""Before the name of a run in the subject of a study's certificate."""
 _TOLERANCE = 1e-2
 """Two measurements that differ relatively by less than this, by rounding and the order of sums, are one."""
 
@@ -57,7 +59,7 @@ def study_certificate_of(
     """The claims about several runs of one training, and the sentence that they carry."""
     asked = tuple(_tried(question, partial(question.ask, study, examination)) for question in claims)
     outcome, sentence = study_head(asked)
-    digests = {f"record of {name}": record.digest() for name, record in study}
+    digests = {f"{RECORD_OF}{name}": record.digest() for name, record in study}
     return Certificate(outcome, sentence, asked, {**digests, **examination.subject}, version)
 
 
@@ -77,6 +79,21 @@ def differences(stored: Certificate, made: Certificate) -> tuple[str, ...]:
             continue
         found += _changes(claim, now[claim.name])
     return tuple(found)
+
+
+def retold(stored: Certificate, made: Certificate) -> tuple[str, ...]:
+    """Where the same claims were told in other words: of the same measurements every word must come out the same."""
+    found = [] if stored.head == made.head else [f"the head was {stored.head!r}, it should be {made.head!r}"]
+    now = {claim.name: claim for claim in made}
+    for claim in stored:
+        again = now.get(claim.name)
+        if again is not None and claim.status is again.status and _words(claim) != _words(again):
+            found.append(f"{claim.name} was told in other words than its evidence gives")
+    return tuple(found)
+
+
+def _words(claim: Claim) -> tuple[object, ...]:
+    return claim.statement, claim.message, claim.assumptions, claim.scope
 
 
 def _changes(before: Claim, now: Claim) -> list[str]:

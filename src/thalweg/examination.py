@@ -1,13 +1,17 @@
 """What was measured of a model at the weights that its training ended with: numbers and arrays, no judgement."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
+
+Progress = Callable[[str, float], None]
+"""Told what is being measured, and the share of the whole that is done."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,26 +104,22 @@ class Losses:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Examination:
-    """All that was measured of one model on its examples; each part is None where it was not, `missing` says why.
+class Looked:
+    """What every examination says of itself: at what it looked, how, and what it did not see; abstract.
 
-    `parameters` are the trainable ones; of `total` training examples `examples` were looked at (`total` is None
-    where it is not known). `mode` says in words how the model was called. `products` passes over the
-    examples were made for gradients and Hessian products, of `asked` that were allowed.
+    Of `total` training examples `examples` were looked at (`total` is None where it is not known), for at most
+    `asked` products. `mode` says in words how a model was called. `missing` says why a part was not measured,
+    `subject` holds the digests of what was looked at.
     """
 
-    parameters: int = 0
+    unseen: ClassVar[str]
+    """Why a part was not measured of which nothing else is known, as a clause."""
+
     examples: int = 0
     total: int | None = None
     mode: str = ""
-    products: int = 0
     asked: int = 0
     seed: int = 0
-    gradients: Gradients | None = None
-    curvature: Curvature | None = None
-    step_limit: StepLimit | None = None
-    losses: Losses | None = None
-    plane: Plane | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
     subject: Mapping[str, str] = field(default_factory=dict)
 
@@ -129,11 +129,11 @@ class Examination:
 
     def why_not(self, part: str) -> str:
         """Why this part was not measured, as a clause."""
-        return self.missing.get(part) or self.missing.get("model") or "the model was not looked at"
+        return self.missing.get(part) or self.missing.get("model") or self.unseen
 
     @property
     def whole(self) -> bool:
-        """Whether the examples that were looked at are all that it was trained on."""
+        """Whether the examples that were looked at are all that was trained on."""
         return self.total is not None and self.examples >= self.total
 
     @property
@@ -143,3 +143,22 @@ class Examination:
             return f"all {self.examples:,} training examples"
         of = f" of {self.total:,}" if self.total else ""
         return f"{self.examples:,}{of} training examples"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examination(Looked):
+    """All that was measured of one model on its examples; each part is None where it was not, `missing` says why.
+
+    `parameters` are the trainable ones. `products` passes over the examples were made, for gradients and Hessian
+    products.
+    """
+
+    unseen = "the model was not looked at"
+
+    parameters: int = 0
+    products: int = 0
+    gradients: Gradients | None = None
+    curvature: Curvature | None = None
+    step_limit: StepLimit | None = None
+    losses: Losses | None = None
+    plane: Plane | None = None

@@ -1,11 +1,11 @@
 """What was measured of several solutions of one training: numbers and arrays, no judgement."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from thalweg.examination import Looked
 
 Array = NDArray[np.float64]
 
@@ -96,46 +96,19 @@ class Restarts:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class StudyExamination:
+class StudyExamination(Looked):
     """All that was measured of the models of a study; each part is None where it was not, and `missing` says why.
 
-    `examples` training and `validation` examples, the same for all, were looked at, of `total` training examples
-    (None where it is not known), in `evaluations` passes over the former, of `asked` that were allowed for each run;
-    groups are of equal size, and the few examples (under 20) that are left over are in no loss. `missing["matching"]`
-    says why hidden units were not matched.
+    The training examples and the `validation` examples are the same for all; `evaluations` passes over the former
+    were made, and what is asked is meant for each run. Groups are of equal size, and the few examples (under 20) that
+    are left over are in no loss. `missing["matching"]` says why hidden units were not matched.
     """
 
-    examples: int = 0
+    unseen = "the models were not looked at"
+
     validation: int = 0
-    total: int | None = None
-    mode: str = ""
     evaluations: int = 0
-    asked: int = 0
-    seed: int = 0
     losses: FinalLosses | None = None
     lines: tuple[Line, ...] | None = None
     basin: Basin | None = None
     restarts: Restarts | None = None
-    missing: Mapping[str, str] = field(default_factory=dict)
-    subject: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "missing", MappingProxyType(dict(self.missing)))
-        object.__setattr__(self, "subject", MappingProxyType(dict(self.subject)))
-
-    def why_not(self, part: str) -> str:
-        """Why this part was not measured, as a clause."""
-        return self.missing.get(part) or self.missing.get("model") or "the models were not looked at"
-
-    @property
-    def whole(self) -> bool:
-        """Whether the examples that were looked at are all that was trained on."""
-        return self.total is not None and self.examples >= self.total
-
-    @property
-    def which(self) -> str:
-        """The examples in words."""
-        if self.whole:
-            return f"all {self.examples:,} training examples"
-        of = f" of {self.total:,}" if self.total else ""
-        return f"{self.examples:,}{of} training examples"

@@ -16,7 +16,9 @@ EMPTY = Record.of([])
 
 def asked(smallest, largest=1.0, residual=1e-6, tolerance=1e-4, missed=0.01, **options):
     found = Curvature(Ritz(smallest, residual), Ritz(largest, residual), 60, missed, tolerance, **options)
-    return NegativeCurvature().ask(EMPTY, Examination(500, 100, 100, curvature=found))
+    return NegativeCurvature().ask(
+        EMPTY, Examination(parameters=500, examples=100, total=100, curvature=found)
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,12 @@ def test_on_spectra_that_are_known(lowest, status):
     tolerance = found.smallest.value - found.lower(0.01)
     ends = (Ritz(each.value, each.residual) for each in (found.smallest, found.largest))
     curvature = Curvature(*ends, found.products, 0.01, tolerance)
-    assert NegativeCurvature().ask(EMPTY, Examination(301, 9, 9, curvature=curvature)).status is status
+    assert (
+        NegativeCurvature()
+        .ask(EMPTY, Examination(parameters=301, examples=9, total=9, curvature=curvature))
+        .status
+        is status
+    )
 
 
 @given(*(st.floats() for _ in range(5)), st.booleans())

@@ -28,7 +28,9 @@ def examined(
     g = each[rng.permutation(n)].reshape(-1, b, d).mean(axis=1)
     products, squares = np.sum(g[::2] * g[1::2], axis=1), np.sum(g * g, axis=1)
     whole = float(np.sum(each.mean(axis=0) ** 2))
-    return Examination(d, n, total, gradients=Gradients(products, squares, b, whole))
+    return Examination(
+        parameters=d, examples=n, total=total, gradients=Gradients(products, squares, b, whole)
+    )
 
 
 def asked(examination: Examination) -> Claim:
@@ -96,10 +98,14 @@ def test_at_the_line_hardly_any_is_called_either_way() -> None:
 
 def test_a_dead_network_has_no_gradient_and_no_noise() -> None:
     none = Gradients(np.zeros(30), np.zeros(60), 8, 0.0)
-    assert asked(Examination(3, 480, 480, gradients=none)).status is Status.ESTABLISHED
+    assert (
+        asked(Examination(parameters=3, examples=480, total=480, gradients=none)).status is Status.ESTABLISHED
+    )
     # A penalty alone has a gradient without noise.
     penalty = Gradients(np.full(30, 2.0), np.full(60, 2.0), 8, 2.0)
-    assert asked(Examination(3, 480, 480, gradients=penalty)).status is Status.REFUTED
+    assert (
+        asked(Examination(parameters=3, examples=480, total=480, gradients=penalty)).status is Status.REFUTED
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,7 +118,7 @@ def test_a_dead_network_has_no_gradient_and_no_noise() -> None:
     ],
 )
 def test_what_cannot_be_told_is_not_established(gradients: Gradients | None, words: str) -> None:
-    claim = asked(Examination(3, 480, 480, gradients=gradients))
+    claim = asked(Examination(parameters=3, examples=480, total=480, gradients=gradients))
     assert claim.status is Status.NOT_ESTABLISHED
     assert words in claim.message
 
@@ -127,4 +133,4 @@ def test_what_cannot_be_told_is_not_established(gradients: Gradients | None, wor
 @settings(max_examples=80, deadline=None)
 def test_total(products: np.ndarray, whole: float, b: int, examples: int, total: int | None) -> None:
     found = Gradients(products, np.repeat(np.abs(products), 2), b, whole)
-    assert asked(Examination(1, examples, total, gradients=found)).message
+    assert asked(Examination(parameters=1, examples=examples, total=total, gradients=found)).message

@@ -24,7 +24,7 @@ def asked(
     ratio: float, run: Record = FLAT, residual: float = 1e-3, limit: float = 20.0, preconditioned=False
 ):
     found = StepLimit(Ritz(ratio * limit, residual * limit), limit, "2 / learning rate", 0.1, preconditioned)
-    return StepSize().ask(run, Examination(500, 100, 200, step_limit=found))
+    return StepSize().ask(run, Examination(parameters=500, examples=100, total=200, step_limit=found))
 
 
 @pytest.mark.parametrize(

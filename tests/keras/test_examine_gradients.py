@@ -66,10 +66,16 @@ def test_the_trace_and_the_claim() -> None:
     scale = noise_scale(found.products, found.squares, found.batch_size, N)
     assert scale.trace == pytest.approx(trace, abs=3 * scale.trace_error)
     ask = GradientZero().ask
-    assert ask(Record.of([]), Examination(D + 1, N, N, gradients=found)).status is Status.ESTABLISHED
+    assert (
+        ask(Record.of([]), Examination(parameters=D + 1, examples=N, total=N, gradients=found)).status
+        is Status.ESTABLISHED
+    )
     model, x, y = regression(weights=0.5)
     found = gradients(products(model, (x, y, None)), 8, 1000, seed=0)
-    assert ask(Record.of([]), Examination(D + 1, N, N, gradients=found)).status is Status.REFUTED
+    assert (
+        ask(Record.of([]), Examination(parameters=D + 1, examples=N, total=N, gradients=found)).status
+        is Status.REFUTED
+    )
 
 
 def test_batches_whose_examples_depend_on_one_another() -> None:

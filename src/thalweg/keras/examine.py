@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from thalweg.errors import UnsupportedError, UsageError
-from thalweg.examination import Examination, Gradients, Losses, Plane
+from thalweg.examination import Examination, Gradients, Losses, Plane, Progress
 from thalweg.keras.arguments import arrays_of
 from thalweg.keras.autodiff import Products, products
 from thalweg.keras.examine_gradients import gradients
@@ -19,6 +19,7 @@ from thalweg.keras.examine_spectrum import Spectrum, examine_spectrum
 from thalweg.keras.examine_study import examine_study
 from thalweg.keras.feed import Batch, mapped
 from thalweg.keras.kept import Subject, subject
+from thalweg.keras.stateless import Stateless
 from thalweg.record import Record
 from thalweg.study import Study
 from thalweg.study_examination import StudyExamination
@@ -30,9 +31,6 @@ _BATCHES = 400
 """Mini-batch gradients at most."""
 _DRAWN = 256
 """Examples over which the plane of the path is drawn: it takes hundreds of passes."""
-
-Progress = Callable[[str, float], None]
-"""Told what is being measured, and the share of the whole that is done."""
 
 
 def subject_of(
@@ -126,9 +124,10 @@ class _Examiner:
         """All parts, the cheapest first."""
         subject, model = self._subject, self._subject.model
         noisy = draws(model)
-        parts: dict[str, Any] = {"losses": self._tried("losses", self._losses)}
+        # To ask for training mode where no layer knows one would compile the same again.
+        whole = products(model, subject.training, training=not noisy and Stateless(model).modes_differ)
+        parts: dict[str, Any] = {"losses": self._tried("losses", lambda: self._losses(whole))}
         self._progress("gradients", 0.1)
-        whole = products(model, subject.training, training=not noisy)
         parts["gradients"] = self._tried("gradients", lambda: self._gradients(whole))
         self._progress("curvature", 0.3)
         found = self._tried("curvature", lambda: self._spectrum(whole))
@@ -150,14 +149,14 @@ class _Examiner:
             **parts,
         )
 
-    def _losses(self) -> Losses:
+    def _losses(self, whole: Products) -> Losses:
         subject = self._subject
         if subject.validation is None:
             raise UnsupportedError("no validation examples were kept")
-        training, validation = (
-            products(subject.model, batch).losses() for batch in (subject.training, subject.validation)
-        )
-        return Losses(training, validation)
+        model = subject.model
+        alike = draws(model) or not Stateless(model).modes_differ
+        inference = whole if alike else products(model, subject.training)
+        return Losses(inference.losses(), products(model, subject.validation).losses())
 
     def _gradients(self, made: Products) -> Gradients:
         return gradients(made, _batch_size(self._record), _BATCHES, self._seed)
