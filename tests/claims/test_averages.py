@@ -89,6 +89,29 @@ def test_one_that_was_not():
     claim = ball(descent(lambda s: 0.002, 2_000))
     assert claim.status is Status.REFUTED, claim.message
     assert claim.evidence["progress"].value > claim.evidence["cost"].value
+    # The mean path is linear: the bias at twice the steps is known.
+    lam = np.asarray((0.02, 0.1, 0.5))
+
+    def at_mean(t: int) -> float:
+        path = 30.0 * (1.0 - 0.002 * lam) ** np.arange(t // 2, t)[:, None]
+        return float(0.5 * lam @ path.mean(axis=0) ** 2)
+
+    step = int(claim.evidence["step"].value)
+    assert claim.evidence["further"].value == pytest.approx(at_mean(step) - at_mean(2 * step), rel=0.25)
+
+
+def test_a_mean_that_improved_and_has_stopped_refutes_nothing():
+    """The fall of the window before is over: that the last doubling brought much says nothing of the next."""
+    t = 128 * 2.0 ** (np.arange(12) / 4.0)
+    late = 1.0 + 5.0 * np.exp(-((t / 500.0) ** 4))
+    looks = [(int(s), Look(int(s), 6.0, f, f + 0.1, 0.01, 1.0)) for s, f in zip(t, late, strict=True)]
+    claim = ball(record(np.full(int(t[-1]), 0.1), looks))
+    assert claim.status is Status.NOT_ESTABLISHED
+    assert (
+        claim.evidence["progress"].value
+        > claim.evidence["further"].threshold
+        > claim.evidence["further"].value
+    )
 
 
 def test_without_noise_there_is_no_ball():

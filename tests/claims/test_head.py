@@ -31,6 +31,8 @@ def claims(*statuses: Status) -> list[Claim]:
         ((E, E, E, N, E), Outcome.NOISE_BALL),
         ((N, N, N, R, E), Outcome.NOISE_BALL),
         ((E, R, E, E, E), Outcome.FALLING),
+        ((E, N, E, N, R), Outcome.FALLING),
+        ((E, E, N, E, R), Outcome.CONVERGED),
         ((R, R, E, N, N), Outcome.FROZEN),
         ((R, E, E, E, E), Outcome.FROZEN),
         ((E, E, R, E, N), Outcome.SADDLE),
@@ -60,6 +62,11 @@ def test_converged_is_never_said_where_a_claim_of_it_is_refuted():
 def test_a_loss_that_rose_was_not_falling():
     rose = Claim("no-trend", "", R, "It rose.", {"change": Evidence(1.0, "loss")})
     assert head(EMPTY, [rose])[0] is Outcome.UNKNOWN
+
+
+def test_a_mean_that_improves_while_the_loss_rises_tells_nothing():
+    rose = Claim("no-trend", "", N, "It rose.", {"change": Evidence(1.0, "loss")})
+    assert head(EMPTY, [rose, Claim("noise-ball", "", R, "It improves.")])[0] is Outcome.UNKNOWN
 
 
 def test_a_run_that_diverged_says_so_whatever_the_claims():

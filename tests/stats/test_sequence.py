@@ -166,6 +166,33 @@ def test_drift_is_the_least_squares_line_of_the_tail(spacing: int) -> None:
     assert high < 0.0
 
 
+def epochs(rng: np.random.Generator, count: int, period: int, wander: float = 0.0) -> np.ndarray:
+    """Losses whose noise is the luck of the draw: every epoch holds the same values in another order."""
+    values = rng.standard_normal(period)
+    level = np.repeat(wander * rng.standard_normal(count), period)
+    return np.concatenate([rng.permutation(values) for _ in range(count)]) + level
+
+
+def test_what_every_epoch_holds_once_is_no_noise_of_the_trend() -> None:
+    rng = np.random.default_rng(3)
+    y = epochs(rng, 50, 16, wander=0.05) - 0.5 * np.arange(800) / 800
+    alone, held = drift(np.arange(800), y), drift(np.arange(800), y, 16)
+    assert held.first == alone.first
+    means = y[held.first :][(800 - held.first) % 16 :].reshape(-1, 16).mean(axis=1)
+    at = 16.0 * np.arange(len(means))
+    slope, covariance = np.polyfit(at, means, 1, cov=True)
+    assert held.length == 16
+    assert held.change == pytest.approx(slope[0] * (799 - held.first))
+    assert held.error == pytest.approx(np.sqrt(covariance[0, 0]) * (799 - held.first), rel=0.2)
+    assert held.error < 0.5 * alone.error
+    assert held.interval()[1] < 0.0 < alone.interval()[1]
+
+
+def test_too_few_epochs_are_no_batches() -> None:
+    y = epochs(np.random.default_rng(4), 30, 16)
+    assert drift(np.arange(480), y, 16) == drift(np.arange(480), y)
+
+
 def test_drift_of_little() -> None:
     rng = np.random.default_rng(2)
     assert drift(np.arange(63), rng.standard_normal(63)).interval() == (-np.inf, np.inf)

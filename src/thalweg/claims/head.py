@@ -9,13 +9,15 @@ from thalweg.rules.diverging import Diverging
 from thalweg.rules.nonfinite import NonFinite
 
 # The truth table; the first row that matches gives the outcome. E: established, R: refuted, e: not refuted,
-# blank: anything; F: refuted by a loss that fell. D: N001 is concerned about the training, or L002.
+# blank: anything; F: refuted by a loss that fell; f: left open by one. D: N001 is concerned about the training, or
+# L002.
 #
 # | D | not-frozen | no-trend | noise-ball | no-negative-curvature | gradient-zero | outcome                   |
 # |---|------------|----------|------------|-----------------------|---------------|---------------------------|
 # | x |            |          |            |                       |               | diverged                  |
 # |   |     R      |          |            |                       |               | frozen by the schedule    |
 # |   |            |    F     |            |                       |               | stopped while falling     |
+# |   |            |    f     |     R      |                       |               | stopped while falling     |
 # |   |            |    e     |     E      |                       |               | converged to a noise ball |
 # |   |            |    E     |            |           R           |               | held at a saddle          |
 # |   |            |    E     |            |           e           |       E       | converged                 |
@@ -51,6 +53,7 @@ _Condition = tuple[str, Status, bool]
 _ROWS: tuple[tuple[Outcome, tuple[_Condition, ...]], ...] = (
     (Outcome.FROZEN, (("not-frozen", Status.REFUTED, True),)),
     (Outcome.FALLING, (("no-trend", Status.REFUTED, True),)),
+    (Outcome.FALLING, (("noise-ball", Status.REFUTED, True), ("no-trend", Status.NOT_ESTABLISHED, True))),
     (Outcome.NOISE_BALL, (("noise-ball", Status.ESTABLISHED, True), ("no-trend", Status.REFUTED, False))),
     (
         Outcome.SADDLE,

@@ -11,7 +11,7 @@ from thalweg.examination import Examination
 from thalweg.finding import Evidence
 from thalweg.question import Question
 from thalweg.record import Record
-from thalweg.rules.objective import objective, progress, unit
+from thalweg.rules.objective import number, objective, progress, unit
 from thalweg.stats.drift import FIRST, drift
 
 _ROUNDING = 1e-6
@@ -24,7 +24,9 @@ class NoTrend(Question):
 
     The loss is that of each step, else of each epoch; the tail is the last 50 to 60 % of it (`drift` says where it
     begins). Through it goes a line whose error knows autocorrelation, with an interval that holds at
-    all looks together: the question may be asked after every epoch and errs in `alpha` of all runs at most.
+    all looks together: the question may be asked after every epoch and errs in `alpha` of all runs at most. The
+    line goes through means of whole epochs where the tail has enough of them: each holds every example once, and of
+    the luck of the draw, most of a step's noise, nothing is left.
 
     What matters is set by consequence: the interval of the change, carried on for as many steps as the run had,
     against `share` of what the run gained. The gain is counted from the first losses, at most from a constant
@@ -59,9 +61,9 @@ class NoTrend(Question):
             return self.open("Not looked at: the record holds no loss.")
         if not np.isfinite(series.values[-1]):
             return self.open("Not looked at: the last loss was not finite.")
-        found, word = drift(series.steps, series.values), unit(record)
-        finite = np.isfinite(series.values)
+        word, finite = unit(record), np.isfinite(series.values)
         steps, values = series.steps[finite], series.values[finite]
+        found = drift(steps, values, _an_epoch(record, steps) if series.name == "loss" else 1)
         count = Evidence(len(values), "losses", threshold=2 * FIRST)
         if len(values) < 2 * FIRST:
             return self.open(
@@ -141,6 +143,12 @@ class NoTrend(Question):
             "of its trend can be told."
         )
         return self.open(message, evidence, scope=scope)
+
+
+def _an_epoch(record: Record, steps: NDArray[np.int64]) -> int:
+    """Steps to an epoch; 1 where that is not known, or not every step is."""
+    count = number(record, "fit", "steps_per_epoch")
+    return int(count) if 1.0 <= count <= len(steps) and np.all(np.diff(steps) == 1) else 1
 
 
 def _further(tail: NDArray[np.float64], quarters: float) -> float:

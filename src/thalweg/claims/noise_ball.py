@@ -11,6 +11,7 @@ from thalweg.examination import Examination
 from thalweg.finding import Evidence
 from thalweg.question import Question
 from thalweg.record import Record
+from thalweg.stats.looks import A_DOUBLING
 from thalweg.stats.noise_ball import ERRORS, ROUNDING, RUNNING
 
 
@@ -21,8 +22,11 @@ class NoiseBall(Question):
     At looks a factor 2^(1/4) apart, with x1 the mean of the weights over [t/4, t/2] and x2 over [t/2, t], t the steps
     since the sums began, all on one probe batch: progress P = f(x1) - f(x2), and the cost of noise E = mean f(x_s) -
     f(x2) over s in (t/2, t]. Established where P < E and E > 3 se(E) at three looks running, the last one of the run
-    among them. Refuted where P > E + 3 se(E) at the last three, and P was `least` of the run's whole fall or more.
-    Where E is not above zero there is no noise ball, and nothing is claimed of one.
+    among them. Where E is not above zero there is no noise ball, and nothing is claimed of one.
+
+    Refuted where P > E + 3 se(E) at the last three, and another doubling of the steps would gain as much: f(x2) fell
+    from each of them to the next, and goes on so with the ratio at which its falls shrink for the four looks of a
+    doubling. Both must be `least` of the run's whole fall or more.
 
     It is a statement about the run's own horizon: what another doubling of the steps would gain is less than what the
     noise costs. Many doublings may gain more, where the loss falls by as much in each.
@@ -72,9 +76,16 @@ class NoiseBall(Question):
             )
         if last.cost <= 0.0:
             return self.open(f"{said}: there was no noise ball.", evidence, scope=scope)
+        least, further = self.least * fall(record, last.late), _further(found)
         evidence["fall"] = Evidence(fall(record, last.late), "loss")
-        if _improves(found, self.least * fall(record, last.late)):
-            return self.claim(Status.REFUTED, f"{said}, of a whole fall of {{fall}}.", evidence, scope=scope)
+        evidence["further"] = Evidence(further, "loss", threshold=max(last.cost + ERRORS * last.error, least))
+        if _improves(found, least) and further > max(last.cost + ERRORS * last.error, least):
+            message = (
+                "Up to step {step} the mean of the weights went on to improve: the loss there fell by {progress} of "
+                "a whole fall of {fall}, the noise of the steps cost {cost}, and as many steps again would bring "
+                "{further} at the same pace."
+            )
+            return self.claim(Status.REFUTED, message, evidence, scope=scope)
         return self.open(
             f"{said}; it takes less than that at {{looks__threshold}} looks running, and there were {{looks}}.",
             evidence,
@@ -104,6 +115,17 @@ def _improves(found: Averaged, least: float) -> bool:
             and grows
             and all(look.progress > max(look.cost + ERRORS * look.error, least) for look in looks)
         )
+
+
+def _further(found: Averaged) -> float:
+    """What another doubling of the steps would gain at the mean point, its last falls carried on; NaN for none."""
+    lates = [look.late for look in found.looks[-RUNNING:]]
+    if len(lates) < RUNNING:
+        return np.nan
+    with np.errstate(all="ignore"):
+        before, after = -np.diff(lates)[-2:]
+        ratio = min(after / before, 1.0) if after > 0.0 and before > 0.0 else np.nan
+        return float(after * np.sum(ratio ** np.arange(1.0, A_DOUBLING + 1.0)))
 
 
 def _stale(record: Record, found: Averaged) -> str | None:

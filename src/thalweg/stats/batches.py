@@ -29,16 +29,17 @@ class Batches:
     length: int
 
 
-def batches(x: NDArray[np.float64], y: NDArray[np.float64], degree: int) -> Batches | None:
+def batches(x: NDArray[np.float64], y: NDArray[np.float64], degree: int, period: int = 1) -> Batches | None:
     """Nearly independent batch means of finite values y (n,) at increasing x (n,); None where under 20 would be left.
 
     Lengths double from three times (1 + rho) / (1 - rho) - 1 on, with the bias-corrected lag-one autocorrelation
     of what a polynomial of `degree` leaves of the values: without that bound the batches of a short wander
-    look independent by luck. Of those that give 20 batches or more, the length with the largest error of a
-    mean is taken: a slow wander under loud noise shows in long batches alone. The first n mod length values
-    are left out.
+    look independent by luck. Where part of the scatter cancels over a `period` (the batches of an epoch, drawn
+    without replacement, hold every example once) lengths double from there. Of those that give 20 batches or more,
+    the length with the largest error of a mean is taken: a slow wander under loud noise shows in long batches alone.
+    The first n mod length values are left out.
     """
-    n, length, least = len(y), 1, 0.0
+    n, length, least = len(y), period, 0.0
     found: Batches | None = None
     while n // length >= FEWEST:
         steps, means = (z[n % length :].reshape(-1, length).mean(axis=1) for z in (x, y))
