@@ -8,7 +8,8 @@ PIP = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 TENSORFLOW ?= $(if $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m)),tensorflow-cpu,tensorflow)
 # Several threads of PyTorch on few cores hinder one another: a small step then takes ten times as long.
 QUIET = TF_CPP_MIN_LOG_LEVEL=3 CUDA_VISIBLE_DEVICES= OMP_NUM_THREADS=1
-PYTEST = $(QUIET) $(BIN)/python -m pytest
+# As many tests side by side as there are cores, a file's one after another: they share what the file sets up.
+PYTEST = $(QUIET) $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
 .PHONY: demo test docs lint unit seam e2e clean
 

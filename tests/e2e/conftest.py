@@ -1,5 +1,6 @@
 """Processes together, and a copy of the scripts."""
 
+import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +14,10 @@ from commands import SCRIPTS, Ended
 def together(tmp_path_factory) -> Callable[..., dict[object, object]]:
     """Start several processes, two at a time, each in a folder of its own: futures by the same keys.
 
-    Most of the time of such a test is Keras's start, and two cores can start two.
+    Most of the time of such a test is Keras's start, and two cores can start two. Where pytest itself runs tests side
+    by side, the others keep the cores busy.
     """
-    pool = ThreadPoolExecutor(2)
+    pool = ThreadPoolExecutor(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
     def start(calls: dict[object, Callable[[Path], Ended]]) -> dict[object, object]:
         return {key: pool.submit(call, tmp_path_factory.mktemp("run")) for key, call in calls.items()}
