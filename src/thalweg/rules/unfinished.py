@@ -9,68 +9,7 @@ from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record, Series
 from thalweg.rule import Rule
 from thalweg.rules.objective import GAIN, Progress, epochs, progress, unit
-from thalweg.stats import p_falls, spread, trend
-
-
-@dataclass(frozen=True, slots=True)
-class _Tail:
-    """The last third of a loss, its finite `values` beside it: a line through it, and all that the run gained."""
-
-    series: Series
-    values: NDArray[np.float64]
-    start: int
-    last: int
-    fall: float
-    most: float
-    """The largest fall that the noise allows, with 95 % confidence."""
-    p_falling: float
-    p_rising: float
-    early: float
-    end: float
-    gain: float
-    share: float
-    """Least fall, as a share of the gain."""
-
-    @property
-    def least(self) -> float:
-        return self.share * self.gain
-
-    @property
-    def level(self) -> float:
-        """Where the loss stood: the last value, or for steps the middle of the last tenth."""
-        return self.end if self.series.name == "loss" else float(self.values[-1])
-
-
-def _tail(record: Record, series: Series, share: float) -> _Tail:
-    """The last third, which is to have fallen by `share` of the gain; of a longer part as much more."""
-    finite = np.isfinite(series.values)
-    steps, values = series.steps[finite], series.values[finite]
-    n = len(values)
-    third = max(n // 3, 8)
-    line = trend(steps[-third:], values[-third:])
-    end = spread(values[-max(1, n // 10) :]).location
-    # Adding zero turns -0.0, which a constant series gives, into 0.
-    p_value, fall = line.p_falling, 0.0 - line.change
-    if (
-        series.name != "loss"
-    ):  # signs tell few values apart; and a line may begin above what it is drawn through
-        p_value = min(p_value, p_falls(values[-third:]))
-        fall = min(fall, max(float(values[-third] - values[-1]), 0.0))
-    early = _early(record, series.name, values)
-    return _Tail(
-        series,
-        values,
-        int(steps[-third]),
-        int(steps[-1]),
-        fall,
-        most=0.0 - line.quantile(0.05),
-        p_falling=p_value,
-        p_rising=line.p_rising,
-        early=early,
-        end=end,
-        gain=max(early - end, fall, 0.0),
-        share=share * 3.0 * third / n,
-    )
+from thalweg.rules.tail import Tail
 
 
 @dataclass(frozen=True)
@@ -189,7 +128,7 @@ class Unfinished(Rule):
         share, significance = (
             (self.plain, 0.1 * self.significance) if brief else (self.share, self.significance)
         )
-        tail = _tail(record, series, share)
+        tail = Tail.of(record, series, share)
         far = _far(made, tail.end)
         falls = tail.p_falling < significance
         falling = falls and tail.fall >= tail.least > 0.0
@@ -207,7 +146,7 @@ class Unfinished(Rule):
             return self._plainly(record, far) or unassessed
         return self._excused(record, tail, brief, far) or self._unfinished(record, tail)
 
-    def _over(self, record: Record, tail: _Tail, falls: bool) -> Finding | None:
+    def _over(self, record: Record, tail: Tail, falls: bool) -> Finding | None:
         """A loss that rose, that fell by little beside its gain, or that had levelled off."""
         series = tail.series
         start, level = Evidence(tail.start, unit(record)), Evidence(tail.level, series.unit)
@@ -230,7 +169,7 @@ class Unfinished(Rule):
         evidence = {"start": start, "level": level, **found}
         return self.finding(Verdict.SATISFACTORY, words, evidence, series=(series.name,))
 
-    def _excused(self, record: Record, tail: _Tail, brief: bool, far: bool) -> Finding | None:
+    def _excused(self, record: Record, tail: Tail, brief: bool, far: bool) -> Finding | None:
         """Why a loss that was still falling is not held against the run."""
         series, name = tail.series, _words(tail.series)
         if series.name != "loss" and (slow := self._slowed(tail)) is not None:
@@ -265,7 +204,7 @@ class Unfinished(Rule):
             )
         return None
 
-    def _unfinished(self, record: Record, tail: _Tail) -> Finding:
+    def _unfinished(self, record: Record, tail: Tail) -> Finding:
         evidence = {"start": Evidence(tail.start, unit(record)), **self._fallen(tail)}
         evidence["level"] = Evidence(tail.level, tail.series.unit)
         since = " since its first tenth" if tail.series.name == "loss" else ""
@@ -283,14 +222,14 @@ class Unfinished(Rule):
             Verdict.CONCERN, template, evidence, series=tuple(shown), step=tail.last, remedies=_LONGER
         )
 
-    def _fallen(self, tail: _Tail) -> dict[str, Evidence]:
+    def _fallen(self, tail: Tail) -> dict[str, Evidence]:
         return {
             "fall": Evidence(tail.fall, tail.series.unit, threshold=tail.least),
             "share": Evidence(tail.fall / tail.gain, "fraction", threshold=tail.share),
             "p-value": Evidence(tail.p_falling, threshold=self.significance),
         }
 
-    def _slowed(self, tail: _Tail) -> Evidence | None:
+    def _slowed(self, tail: Tail) -> Evidence | None:
         """The typical one of the last three falls, where half as many more of it are not `share` of the gain."""
         last = float(np.median(-np.diff(tail.values[-4:])))
         least = self.share * tail.gain / (0.5 * len(tail.values))
@@ -375,24 +314,6 @@ def _falls_along(values: NDArray[np.float64], brief: bool) -> bool:
     if brief:
         return bool(np.all(np.diff(values) < 0.0))
     return len(values) > 2 and bool(values[-1] < values[-2] < np.min(values[:-2]))
-
-
-def _early(record: Record, name: str, values: NDArray[np.float64]) -> float:
-    """The level that the gain is counted from, past the first transient.
-
-    For epochs it is where the run began, at a constant prediction's loss at most (where that is known); an epoch's
-    own loss comes after most of the fall. A first validation far above the first training loss (a normalisation
-    that has not yet adapted) does not count.
-    """
-    tenth = max(1, len(values) // 10)
-    if name == "loss":
-        return spread(values[tenth : 2 * tenth]).location
-    training = record.series.get("epoch_loss")
-    first = float(training.values[0]) if training is not None and len(training) else np.inf
-    early = min(float(values[0]), first) if np.isfinite(first) else float(values[0])
-    made = progress(record)
-    began = float(np.minimum(made.start, made.constant))
-    return max(early, began) if made.fell and np.isfinite(began) else early
 
 
 def _annealed(record: Record) -> Evidence | None:
