@@ -89,12 +89,11 @@ def _trained(program: Program, variant: str, seed: int, folder: Path) -> dict[st
     import keras
 
     import thalweg
-    from thalweg.keras import live
+    from thalweg.keras import examples
 
     _seed(seed)
-    live._for_looks = live.Allowance(
-        None
-    )  # a user's script is a process of its own, and its fit is looked at
+    # A user's script is a process of its own, and its fit is looked at.
+    examples._for_looks = examples.Allowance(None)
     training = program.build(np.random.default_rng(seed), **program.variants[variant])
     fit = dict(training.fit)
     callbacks = fit.pop("callbacks", ())

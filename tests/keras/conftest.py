@@ -26,6 +26,6 @@ def bugs_raise(monkeypatch):
 def every_fit_is_looked_at(monkeypatch):
     """However many fits the tests before made in this process."""
     pytest.importorskip("keras", exc_type=ImportError)
-    from thalweg.keras import live
+    from thalweg.keras import examples
 
-    monkeypatch.setattr(live, "_for_looks", live.Allowance(None))
+    monkeypatch.setattr(examples, "_for_looks", examples.Allowance(None))

@@ -192,9 +192,9 @@ def test_recurrent_layers_are_measured_and_watched(tmp_path, recurrent):
 
 
 def test_one_short_fit_of_many_does_not_wait_for_its_data_to_be_looked_at(tmp_path, monkeypatch):
-    from thalweg.keras import live
+    from thalweg.keras import examples
 
-    monkeypatch.setattr(live, "_for_looks", live.Allowance(1e-6))
+    monkeypatch.setattr(examples, "_for_looks", examples.Allowance(1e-6))
     model = classifier()
     runs = [fitted(tmp_path / str(n), model, X, Y, budget=0.03, epochs=1) for n in range(3)]
     # The first, which compiles, says nothing of the next; the second says what one costs.

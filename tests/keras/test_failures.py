@@ -234,14 +234,14 @@ def test_a_folder_that_holds_a_run_is_refused_before_training(tmp_path):
 def test_memory(budget, tmp_path, monkeypatch):
     """One buffer of the parameters' size, and none where the costly probes are left out."""
     tapes = []
-    from thalweg.keras import live
+    from thalweg.keras import steps
 
     def noted(*args: Any, **kwargs: Any) -> Any:
         tapes.append(tape := real(*args, **kwargs))
         return tape
 
-    real = live.Tape
-    monkeypatch.setattr(live, "Tape", noted)
+    real = steps.Tape
+    monkeypatch.setattr(steps, "Tape", noted)
     model = classifier(layers.Dense(50, activation="relu"), **SLOW)
     record = fitted(tmp_path / "run", model, budget=budget, batch_size=16)
     (tape,) = tapes
@@ -257,7 +257,7 @@ def test_memory(budget, tmp_path, monkeypatch):
 
 
 def test_live_rules_look_back_on_a_bounded_tail(tmp_path, monkeypatch):
-    from thalweg.keras import live
+    from thalweg.keras import live_rules, steps
     from thalweg.rules import RULES
 
     seen = []
@@ -267,10 +267,10 @@ def test_live_rules_look_back_on_a_bounded_tail(tmp_path, monkeypatch):
             seen.append(len(record.series["loss"]))
             return RULES[0].check(record)
 
-    monkeypatch.setattr(live, "_LIVE", (Listening(),))
-    monkeypatch.setattr(live, "_TAIL", 40)
-    monkeypatch.setattr(live, "_ROWS", 16)
-    monkeypatch.setattr(live, "_FUNCTIONAL_ROWS", 16)
+    monkeypatch.setattr(live_rules, "_LIVE", (Listening(),))
+    monkeypatch.setattr(live_rules, "_TAIL", 40)
+    monkeypatch.setattr(steps, "_ROWS", 16)
+    monkeypatch.setattr(steps, "_FUNCTIONAL_ROWS", 16)
     record = fitted(tmp_path / "run", classifier(**SLOW), X, Y, batch_size=4)
     assert len(record.series["loss"]) == 150
     assert 40 <= max(seen) <= 40 + 16

@@ -2,9 +2,41 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 _Result = TypeVar("_Result")
+_PROBE = 0.25
+"""Share of the budget for the probe batch, and as much for the live rules and the averages together.
+
+The costly probes have the rest.
+"""
+_CURVATURE = 0.5
+"""Share of the budget for the curvature where it is asked for; the others have theirs of what is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What of a run's time each errand may take; None of all where there is no budget.
+
+    `steps` is how much longer the steps may take, of which the pacer has its share; `curvature` is spent where it is
+    wanted.
+    """
+
+    steps: float | None
+    probe: float | None
+    rules: float | None
+    averages: float | None
+    curvature: float | None
+
+    @classmethod
+    def of(cls, budget: float | None, *, curvature: bool) -> "Shares":
+        """The budget, divided."""
+        if budget is None:
+            return cls(None, None, None, None, None)
+        left = budget * (1.0 - _CURVATURE) if curvature else budget
+        half = 0.5 * _PROBE * left
+        return cls(left, _PROBE * left, half, half, _CURVATURE * budget)
 
 
 class Allowance:

@@ -8,6 +8,7 @@ import numpy as np
 
 from thalweg.errors import RunFolderError
 from thalweg.keras.blocks import Block
+from thalweg.keras.probe_batch import Measurement
 from thalweg.record import Event
 from thalweg.store import Journal
 
@@ -16,7 +17,8 @@ class Keeper:
     """Writes a run's facts, events and blocks to its journal.
 
     A journal that fails (the disk is full) is given up: `lost(error)` is called, once, and nothing more is written.
-    `info` and `events` are all that was noted.
+    `info` and `events` are all that was noted, `looks` what was measured between steps. `step` is where the run
+    stands: the last one that is known.
 
     Raises `RunFolderError` where the folder holds a run already or cannot be written.
     """
@@ -30,6 +32,8 @@ class Keeper:
     ) -> None:
         self.info = dict(info)
         self.events: list[Event] = []
+        self.looks: list[Block] = []
+        self.step = 0
         self._lost = lost
         self._journal: Journal | None = Journal.create(folder, info, overwrite=overwrite)
 
@@ -43,6 +47,10 @@ class Keeper:
         self.events.append(event)
         self._write(lambda journal: journal.event(event))
 
+    def unwatched(self, reason: str) -> None:
+        """Keep why something is not on the record, from this step on."""
+        self.event(Event(self.step, "unwatched", {"reason": reason}))
+
     def note(self, facts: Mapping[str, Any]) -> None:
         """Keep facts, over what was noted under the same keys."""
         self.info |= facts
@@ -52,6 +60,12 @@ class Keeper:
         """Keep blocks of measurements."""
         for block in blocks:
             self._write(lambda journal, b=block: journal.append(b.columns, b.steps, b.values))
+
+    def looked(self, measured: list[Measurement]) -> None:
+        """Keep what was measured after this step."""
+        if measured:
+            self.looks.append(single(self.step, measured))
+            self.append(self.looks[-1:])
 
     def close(self) -> None:
         """Close the journal. Harmless when called twice."""
