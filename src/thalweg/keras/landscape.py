@@ -1,8 +1,7 @@
 """The loss of a model on fixed examples, at any values of its variables."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from thalweg.errors import UnsupportedError
 from thalweg.keras.feed import Batch, mapped
-from thalweg.keras.stateless import _mode, _random_numbers_put_back
+from thalweg.keras.put_back import in_mode, random_numbers_put_back
 
 GROUPS = 20
 """Groups of examples whose mean losses are told apart: any compiled loss has these, whatever it averages over."""
@@ -69,7 +68,7 @@ class Landscape:
         if anew and self.normalises:
             point = self._with_averages(point)
         trainable, fixed = self._tensors(point)
-        with _mode(self.model, False), _random_numbers_put_back():
+        with in_mode(self.model, False), random_numbers_put_back():
             losses = [self._lose(trainable, fixed, *chunk) for chunk in self._chunks]
         flat = [np.asarray(ops.convert_to_numpy(each), np.float64).ravel() for each in losses]
         return np.concatenate(flat) if flat else np.empty(0)
@@ -79,7 +78,7 @@ class Landscape:
         emptied = [np.zeros_like(array) if i in self._averages else array for i, array in enumerate(point)]
         trainable, fixed = self._tensors(emptied)
         sums = {index: np.zeros(point[index].shape) for index in self._averages}
-        with _mode(self.model, True), _random_numbers_put_back():
+        with in_mode(self.model, True), random_numbers_put_back():
             for inputs, *_ in self._chunks:
                 moved = self._train(trainable, fixed, inputs)
                 for index in sums:
@@ -143,19 +142,6 @@ def between(first: Point, second: Point, position: float) -> Point:
 def is_real(array: NDArray[Any]) -> bool:
     """Whether the entries are floating-point numbers, of any precision."""
     return array.dtype.kind == "f" or array.dtype.name == "bfloat16"
-
-
-@contextmanager
-def put_back(model: keras.Model) -> Iterator[None]:
-    """Whatever is done to the model's variables meanwhile, its optimizer's and its metrics', is undone."""
-    optimizer = getattr(model, "optimizer", None)
-    variables = [*model.variables, *model.metrics_variables, *(optimizer.variables if optimizer else ())]
-    before = [(v, np.copy(ops.convert_to_numpy(v.value))) for v in variables if v._value is not None]
-    try:
-        yield
-    finally:
-        for variable, value in before:
-            variable.assign(value)
 
 
 def _cut(tensor: Any, rows: slice) -> Any:

@@ -9,8 +9,8 @@ from keras import ops, tree
 from numpy.typing import NDArray
 
 from thalweg.keras.feed import Batch, mapped
-from thalweg.keras.landscape import Landscape, Point, point_of, put_back
-from thalweg.keras.stateless import _random_numbers_put_back
+from thalweg.keras.landscape import Landscape, Point, point_of
+from thalweg.keras.put_back import random_numbers_put_back, variables_put_back
 from thalweg.stats.filters import filter_normalised
 from thalweg.study_examination import Basin, Restarts
 
@@ -69,7 +69,7 @@ def restarts_of(
     courses = []
     for k in range(count + 1):
         begin = perturbed(here, model, radius, (seed, 2, k)) if k else here
-        with put_back(model), _random_numbers_put_back():
+        with variables_put_back(model), random_numbers_put_back():
             courses.append(_course(landscape, model, examples, begin, looks, batch_size, seed))
     by_group = np.array(courses)  # (1 + count, looks, groups)
     ends = by_group[:, last].mean(axis=1)

@@ -1,9 +1,8 @@
 """A model and its compiled loss, called without a trace: no variable, seed or running average moves."""
 
-import random
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -13,6 +12,7 @@ from keras.src.backend.common.masking import get_keras_mask, set_keras_mask
 from numpy.typing import NDArray
 
 from thalweg.keras.feed import mapped
+from thalweg.keras.put_back import in_mode, losses_put_back, random_numbers_put_back
 
 _FOREIGN = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 """Keras's layers that run code which is not Keras's."""
@@ -52,7 +52,7 @@ class Stateless:
         if not training:
             return self.observe(values, inputs)[0]
         tensors = tree.map_structure(ops.convert_to_tensor, inputs)
-        with _mode(self.model, training), _random_numbers_put_back():
+        with in_mode(self.model, training), random_numbers_put_back():
             return self._compiled_training(values, tensors)
 
     def predict_normalised(self, values: Values, inputs: Any) -> Any:
@@ -63,13 +63,13 @@ class Stateless:
         """
         tensors = tree.map_structure(ops.convert_to_tensor, inputs)
         model = self.model
-        with _mode(model, False), _random_numbers_put_back(), _losses_put_back(model), _normalising(model):
+        with in_mode(model, False), random_numbers_put_back(), losses_put_back(model), _normalising(model):
             return self._compiled_inference(values, tensors)
 
     def observe(self, values: Values, inputs: Any) -> tuple[Any, float | None]:
         """The outputs in inference, layer by layer, and what layers added to the loss; None where none did."""
         tensors = tree.map_structure(ops.convert_to_tensor, inputs)
-        with _mode(self.model, False), _random_numbers_put_back(), _losses_put_back(self.model):
+        with in_mode(self.model, False), random_numbers_put_back(), losses_put_back(self.model):
             outputs, _, losses = self._call(values, tensors, return_losses=True)
             # Behind them come the penalties on the weights.
             weights = sum(variable.regularizer is not None for variable in self.model.trainable_weights)
@@ -166,31 +166,6 @@ def unseen(outputs: Any) -> Any:
 
 
 @contextmanager
-def undisturbed(model: keras.Model, training: bool = False) -> Iterator[None]:
-    """Within it the model's `stateless_call` may be run, or traced, in that mode: all is put back as it was."""
-    with _mode(model, training), _random_numbers_put_back(), _losses_put_back(model):
-        yield
-
-
-@contextmanager
-def _random_numbers_put_back() -> Iterator[None]:
-    """What is drawn from a global generator meanwhile will be drawn again.
-
-    `stateless_call` keeps Keras's own seeds; but on PyTorch a recurrent cell draws its dropout masks, in
-    inference too, from PyTorch's generator.
-    """
-    python, numpy = random.getstate(), np.random.get_state()
-    torch = sys.modules["torch"] if keras.backend.backend() == "torch" else None
-    devices = [torch.cuda.current_device()] if torch is not None and torch.cuda.is_initialized() else []
-    try:
-        with nullcontext() if torch is None else torch.random.fork_rng(devices):
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
-
-
-@contextmanager
 def _normalising(model: keras.Model) -> Iterator[None]:
     """Batch normalisation takes the statistics of its batch, in inference too."""
     layers = [
@@ -212,29 +187,3 @@ def _normalising(model: keras.Model) -> Iterator[None]:
             vars(layer).pop("call", None)
             if before is not None:
                 vars(layer)["call"] = before
-
-
-@contextmanager
-def _losses_put_back(model: keras.Model) -> Iterator[None]:
-    """Layers note which losses they added; a stale note would claim, or drop, another layer's in a later pass."""
-    noted = [(layer._loss_ids, set(layer._loss_ids)) for layer in model._flatten_layers()]
-    try:
-        yield
-    finally:
-        for now, before in noted:
-            now.clear()
-            now.update(before)
-
-
-@contextmanager
-def _mode(model: keras.Model, training: bool) -> Iterator[None]:
-    """PyTorch modules inside a model know their mode from a flag of their own."""
-    modules = list(model.modules()) if keras.backend.backend() == "torch" else []
-    before = [module.training for module in modules]
-    if modules and model.training is not training:
-        model.train(training)
-    try:
-        yield
-    finally:
-        for module, flag in zip(modules, before, strict=True):
-            module.training = flag

@@ -13,7 +13,8 @@ from keras.src.backend.common.masking import get_keras_mask, set_keras_mask
 from thalweg.keras.autodiff.logits import Seen, links, seeing_activations
 from thalweg.keras.autodiff.precision import whole_precision
 from thalweg.keras.feed import Batch, mapped
-from thalweg.keras.stateless import Stateless, undisturbed
+from thalweg.keras.put_back import undisturbed
+from thalweg.keras.stateless import Stateless
 
 
 @dataclass(frozen=True)
