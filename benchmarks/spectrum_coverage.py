@@ -177,7 +177,7 @@ def densities(repeats: int) -> None:
         "probes x steps",
         "truth inside everywhere, %",
         "mean width",
-        "sampling alone, +-",
+        "sampling alone, ±",
         "Kolmogorov distance",
     ]
     table("The band of the cumulative density at 95 %", head, rows)

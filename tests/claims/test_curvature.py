@@ -54,7 +54,7 @@ def test_status(smallest, options, status):
 def test_what_it_says():
     claim = asked(-0.02)
     assert claim.message == (
-        "The smallest eigenvalue of the Hessian was -0.02 +- 1e-06, below -0.01; the largest was 1. Along its "
+        "The smallest eigenvalue of the Hessian was -0.02 ± 1e-06, below -0.01; the largest was 1. Along its "
         "direction the loss bends downwards: a displacement grows e-fold in 25 steps at the largest step that is "
         "stable."
     )

@@ -62,7 +62,7 @@ def test_a_loss_that_left_every_bound_has_risen():
 
 def test_what_it_says():
     assert asked(1.02, limit=20.0).message == (
-        "The largest eigenvalue was 20.4 +- 0.02, 1.02 times the limit of 20 (2 / learning rate, at 0.1): at the "
+        "The largest eigenvalue was 20.4 ± 0.02, 1.02 times the limit of 20 (2 / learning rate, at 0.1): at the "
         "edge of stability, where full-batch training usually stays."
     )
     assert "preconditioned Hessian" in asked(1.0, preconditioned=True).scope

@@ -211,7 +211,7 @@ def claims() -> tuple[Claim, ...]:
             "no-negative-curvature",
             "No direction of negative curvature was found.",
             Status.REFUTED,
-            "The smallest eigenvalue of the Hessian was -0.51 +- 0.002, below -0.0912; the largest was 9.12. "
+            "The smallest eigenvalue of the Hessian was -0.51 ± 0.002, below -0.0912; the largest was 9.12. "
             "Along its direction the loss bends downwards.",
             {
                 "smallest": Evidence(-0.51, eigenvalue, threshold=-0.0912),
@@ -266,7 +266,7 @@ def plane() -> Plane:
 
 def certified(record: Record) -> tuple[Certificate, Examination]:
     """A certificate of this record, and what was measured for it."""
-    head = "Held at a saddle: the smallest eigenvalue of the Hessian was -0.51 +- 0.002, below -0.0912."
+    head = "Held at a saddle: the smallest eigenvalue of the Hessian was -0.51 ± 0.002, below -0.0912."
     subject = {"record": record.digest(), "weights": "ab" * 32, "examples": "cd" * 32}
     limit = StepLimit(Ritz(9.12, 0.4), 10.0, "2 / learning rate", 0.2)
     examination = Examination(

@@ -69,7 +69,7 @@ class NegativeCurvature(Question):
             evidence["steps"] = Evidence(float(0.5 * norm / -surely), "steps")
             return self.claim(
                 Status.REFUTED,
-                "The smallest eigenvalue of the Hessian was {smallest} +- {residual}, below {smallest__threshold}; "
+                "The smallest eigenvalue of the Hessian was {smallest} ± {residual}, below {smallest__threshold}; "
                 "the largest was {largest}. Along its direction the loss bends downwards: a displacement grows "
                 "e-fold in {steps} steps at the largest step that is stable.",
                 evidence,
@@ -78,14 +78,14 @@ class NegativeCurvature(Question):
         if lowest >= -allowed and found.missed <= self.missed:
             return self.claim(
                 Status.ESTABLISHED,
-                "The smallest eigenvalue found was {smallest} +- {residual} in {products} products, the largest "
+                "The smallest eigenvalue found was {smallest} ± {residual} in {products} products, the largest "
                 "{largest}. The chance of having missed one below {lowest} is at most {missed}; one below "
                 "{lowest__threshold} would count.",
                 evidence,
                 scope=scope,
             )
         return self.open(
-            "The smallest eigenvalue found was {smallest} +- {residual} in {products} products, which leaves open "
+            "The smallest eigenvalue found was {smallest} ± {residual} in {products} products, which leaves open "
             "eigenvalues down to {lowest}; one below {lowest__threshold} would count.",
             evidence,
             scope=scope,

@@ -61,7 +61,7 @@ class StepSize(Question):
             "ratio": Evidence(float(ratio), threshold=1.0 + self.edge),
             "p_rising": Evidence(rising, "", threshold=self.size),
         }
-        begin = "The largest eigenvalue was {sharpness} +- {residual}, {ratio} times the limit of {limit} ({rule}, "
+        begin = "The largest eigenvalue was {sharpness} ± {residual}, {ratio} times the limit of {limit} ({rule}, "
         begin += "at {learning_rate}): "
         if ratio + width <= 1.0 - self.edge:
             return self.claim(Status.ESTABLISHED, begin + "below the edge.", evidence, scope=scope)

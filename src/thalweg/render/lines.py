@@ -22,10 +22,15 @@ class Lines:
     def lines(self, text: Text, lead: Text | str = "", indent: int = 0) -> Iterable[Text]:
         """The text wrapped to the right of its `lead`, which stands on the first line only."""
         start = Text(" " * indent) + Text.assemble(lead)
-        # A character that the terminal cannot write must not end the program in the middle of its findings.
         for part in (start, text):
-            part.plain = part.plain.encode(self._encoding, "replace").decode(self._encoding)
+            part.plain = self._written(part.plain)
         hang = start.cell_len
         for number, line in enumerate(text.wrap(self._console, max(self.width - hang, 20))):
             line.rstrip()
             yield (Text(" " * hang) if number else start) + line
+
+    def _written(self, text: str) -> str:
+        """A character that the terminal cannot write must not end the program in the middle of its findings."""
+        if "±".encode(self._encoding, "replace") == b"?":
+            text = text.replace("±", "+-")
+        return text.encode(self._encoding, "replace").decode(self._encoding)

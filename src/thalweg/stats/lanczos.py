@@ -31,7 +31,7 @@ class Ending(enum.Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ritz:
-    """An approximate eigenvalue: `value` +- `residual` holds an eigenvalue for certain.
+    """An approximate eigenvalue: `value` ± `residual` holds an eigenvalue for certain.
 
     For a symmetric operator and a unit `vector` (n,), |A v - value v| <= residual (Weyl). `residual` is measured and
     allows for rounding and for how far the products were seen to be from symmetric. NaN where nothing is known.
