@@ -9,10 +9,11 @@ import pytest
 from thalweg.certificate import Certificate, Claim, Outcome, Status
 from thalweg.examination import Curvature, Examination, Gradients, Losses, Plane, Ritz, StepLimit
 from thalweg.finding import Evidence
+from thalweg.study_examination import Basin, FinalLosses, Line, Restarts, StudyExamination
 
 DOCUMENT = (Path(__file__).parents[1] / "docs" / "certificate.md").read_text(encoding="utf-8")
 _PARTS = re.split(
-    r"^(`certificate`|A claim|`\w+`)[:,]",
+    r"^(`certificate`|A claim|`[\w ]+`)[:,]",
     DOCUMENT.partition("\n## `certificate.json`")[2],
     flags=re.MULTILINE,
 )
@@ -32,6 +33,11 @@ SECTIONS = dict(zip(_PARTS[1::2], _PARTS[2::2], strict=True))
         ("`step_limit`", StepLimit),
         ("`losses`", Losses),
         ("`plane`", Plane),
+        ("`study_examination`", StudyExamination),
+        ("`final losses`", FinalLosses),
+        ("`line`", Line),
+        ("`basin`", Basin),
+        ("`restarts`", Restarts),
     ],
 )
 def test_every_key_is_described_where_it_belongs(section, value):

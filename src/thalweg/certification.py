@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from thalweg.certificate import Certificate
 from thalweg.certifying import (
-    RECORD_OF,
     Verification,
     certificate_of,
     differences,
@@ -19,7 +18,7 @@ from thalweg.examination import Examination, Progress
 from thalweg.record import Record
 from thalweg.store import read
 from thalweg.store.certificates import read_certificate
-from thalweg.study import Study
+from thalweg.study import Study, names_in
 from thalweg.study_examination import StudyExamination
 
 if TYPE_CHECKING:
@@ -107,7 +106,7 @@ def verify(source: str | os.PathLike[str], *, progress: Progress | None = None) 
     """
     stored, examination = read_certificate(source)
     if isinstance(examination, StudyExamination):
-        names = tuple(name.removeprefix(RECORD_OF) for name in stored.subject if name.startswith(RECORD_OF))
+        names = names_in(stored.subject)
         study = Study(names, tuple(read(name) for name in names))
         made = study_certificate_of(study, examination)
         measured = examination.evaluations > 0

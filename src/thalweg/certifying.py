@@ -16,8 +16,6 @@ from thalweg.study import Study
 from thalweg.study_examination import StudyExamination
 from thalweg.words import figure
 
-RECORD_OF = "record of "
-"""Before the name of a run in the subject of a study's certificate."""
 _TOLERANCE = 1e-2
 """Two measurements that differ relatively by less than this, by rounding and the order of sums, are one."""
 
@@ -59,8 +57,7 @@ def study_certificate_of(
     """The claims about several runs of one training, and the sentence that they carry."""
     asked = tuple(_tried(question, partial(question.ask, study, examination)) for question in claims)
     outcome, sentence = study_head(asked)
-    digests = {f"{RECORD_OF}{name}": record.digest() for name, record in study}
-    return Certificate(outcome, sentence, asked, {**digests, **examination.subject}, version)
+    return Certificate(outcome, sentence, asked, {**study.digests, **examination.subject}, version)
 
 
 def differences(stored: Certificate, made: Certificate) -> tuple[str, ...]:

@@ -1,11 +1,12 @@
 """From a record, or the file that holds one, to a diagnosis."""
 
 import os
+import shlex
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from thalweg.errors import RunFolderError
+from thalweg.errors import RunFolderError, UsageError
 from thalweg.examination import Examination
 from thalweg.finding import Diagnosis, Finding, Stage, Verdict
 from thalweg.plugins import Installed, installed
@@ -16,7 +17,9 @@ from thalweg.rules.causes import causes, upstream
 from thalweg.selection import chosen
 from thalweg.stages import stages
 from thalweg.store import read
-from thalweg.store.certificates import CERTIFICATE, read_certificate
+from thalweg.store.certificates import CERTIFICATE, is_certificate, read_certificate
+from thalweg.study import Study, names_in
+from thalweg.study_examination import StudyExamination
 
 _ORDER = (Verdict.CONCERN, Verdict.SATISFACTORY, Verdict.UNASSESSED)
 
@@ -79,16 +82,22 @@ def report(
 ) -> Path:
     """Write the report of a run as one self-contained HTML page, and return where it is; rules as in `diagnose`.
 
-    The certificate that `thalweg certify` left in the run's folder is a section of it.
+    The certificate that `thalweg certify` left in the run's folder is a section of it. `source` may also be the
+    certificate of several runs, as `thalweg certify RUN RUN -o FILE` writes it.
 
     Raises `UsageError` for a name that is no rule's, `RunFolderError` where the source cannot be read, `OSError`
     where the page cannot be written.
     """
+    target = Path(path)
+    if not isinstance(source, Record) and is_certificate(source):
+        if select is not None or tuple(ignore):
+            raise UsageError(f"{str(source)!r} is a certificate, of which no rule is asked")
+        target.write_text(page_of_study(source), encoding="utf-8")
+        return target
     if isinstance(source, Record):
         record, folder = source, None
     else:
         record, folder = read(source), Path(source)
-    target = Path(path)
     diagnosis = diagnose(record, select=select, ignore=ignore, rules=rules)
     target.write_text(page_of(record, diagnosis, folder), encoding="utf-8")
     return target
@@ -105,8 +114,35 @@ def page_of(record: Record, diagnosis: Diagnosis, folder: Path | None = None) ->
     except RunFolderError as error:
         return page(record, diagnosis, unread=f"The certificate cannot be shown: {error}.")
     if not isinstance(examination, Examination):
-        return page(record, diagnosis, unread="The certificate in this folder is one of several runs.")
+        there = f"`thalweg report {shlex.quote(str(folder / CERTIFICATE))}` shows it."
+        return page(
+            record, diagnosis, unread=f"The certificate in this folder is one of several runs: {there}"
+        )
     return page(record, diagnosis, certificate, examination)
+
+
+def page_of_study(path: str | os.PathLike[str]) -> str:
+    """The report of several runs as one HTML document, from the file of their certificate.
+
+    Raises `RunFolderError` where it is of one run, or of another state of these runs, or one cannot be read.
+    """
+    from thalweg.render import study_page
+
+    certificate, examination = read_certificate(path)
+    if not isinstance(examination, StudyExamination):
+        raise RunFolderError(
+            f"{str(path)!r} is the certificate of one run: the report of its folder shows it, "
+            f"`thalweg report {shlex.quote(str(Path(path).parent))}`"
+        )
+    names = names_in(certificate.subject)
+    study = Study(names, tuple(read(name) for name in names))
+    for name, digest in study.digests.items():
+        if certificate.subject[name] != digest:
+            raise RunFolderError(
+                f"{str(path)!r} is of another state of these runs (the {name} has the digest {digest[:12]}, in the "
+                f"certificate {certificate.subject[name][:12]}): `thalweg certify` makes it anew"
+            )
+    return study_page(study, certificate, examination)
 
 
 def _known(rules: Iterable[Rule] | None) -> Installed:

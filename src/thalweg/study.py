@@ -7,6 +7,9 @@ from typing import Any
 from thalweg.errors import UsageError
 from thalweg.record import Record
 
+RECORD_OF = "record of "
+"""Before the name of a run in the subject of a study's certificate."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Study:
@@ -41,6 +44,11 @@ class Study:
         return self.names[run] if 0 <= run < len(self) else f"run {run + 1}"
 
     @property
+    def digests(self) -> dict[str, str]:
+        """The digest of each record, by `record of` and the run's name."""
+        return {f"{RECORD_OF}{name}": record.digest() for name, record in self}
+
+    @property
     def differences(self) -> tuple[str, ...]:
         """What makes the runs different trainings, a sentence each; none where only the seeds differ.
 
@@ -60,6 +68,11 @@ class Study:
     def seeds(self) -> tuple[int | None, ...]:
         """The global seed of each run, None where none was set."""
         return tuple(record.info.get("seed") for record in self.records)
+
+
+def names_in(subject: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of the runs whose digests stand in the subject of a certificate."""
+    return tuple(name.removeprefix(RECORD_OF) for name in subject if name.startswith(RECORD_OF))
 
 
 def _asked_for(record: Record) -> dict[str, Any]:

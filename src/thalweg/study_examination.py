@@ -11,7 +11,9 @@ Array = NDArray[np.float64]
 
 
 def _mean(losses: Array) -> Array:
-    """The mean of each row, NaN of an empty one."""
+    """The mean of each row, NaN of an empty one, and where there are no rows."""
+    if losses.ndim != 2:
+        return np.full(losses.size, np.nan)
     with np.errstate(over="ignore", invalid="ignore"):
         return np.mean(losses, axis=1) if losses.shape[1] else np.full(len(losses), np.nan)
 
@@ -26,6 +28,11 @@ class FinalLosses:
 
     training: Array
     validation: Array
+
+    @property
+    def levels(self) -> tuple[Array, Array]:
+        """The mean training loss of each run (k,) and the mean validation loss, NaN where there is none."""
+        return _mean(self.training), _mean(self.validation)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -64,6 +64,10 @@ def test_seeds_are_certified_together(tmp_path):
     assert found.out.startswith("The seeds agree: ") and found.code == 0
     assert "they ended in one valley" in found.out.splitlines()[0]
     assert thalweg(tmp_path, "verify", "seeds.json").code == 0
+    page = thalweg(tmp_path, "report", "seeds.json", "-o", "page.html", backend="nothing")
+    assert page.code == 0 and found.out.endswith("The pictures: thalweg report seeds.json\n")
+    shown = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "The loss from runs/ridge-1 to runs/ridge-2" in shown and "no hidden units" in shown
 
 
 def test_a_log_is_certified_without_a_backend(tmp_path):

@@ -1,5 +1,7 @@
 """Made-up runs to draw: each looks as a real one of its kind does, none needs a training."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from thalweg.certificate import Certificate, Claim, Outcome, Status
@@ -8,6 +10,8 @@ from thalweg.finding import Diagnosis, Evidence, Finding, Remedy, Safety, Verdic
 from thalweg.record import Event, Record, Series
 from thalweg.render.crossing import crossing
 from thalweg.render.picture import Picture
+from thalweg.study import Study
+from thalweg.study_examination import FinalLosses, Line, StudyExamination
 
 TENSORS = ("dense/kernel", "dense/bias", "dense_1/kernel", "dense_1/bias", "dense_2/kernel", "dense_2/bias")
 SPIKE = 777
@@ -299,3 +303,47 @@ def between() -> Picture:
     )
     assert found is not None
     return found
+
+
+def line(first: int, second: int, matched: bool = True) -> Line:
+    """A barrier of 2, nearly gone once hidden units are matched; groups of examples differ by 0.1."""
+    t = np.linspace(0.0, 1.0, 11)
+    losses = (0.1 + 2.0 * np.sin(np.pi * t) ** 2)[:, None] + np.array([-0.05, 0.05])
+    found = Line(first, second, t, losses, 20.8)
+    return (
+        replace(found, matched=0.1 * losses, matched_distance=15.7, units=64, moved=61) if matched else found
+    )
+
+
+def study(
+    count: int = 3, names: tuple[str, ...] = (), matched: bool = True
+) -> tuple[Study, Certificate, StudyExamination]:
+    """Several seeds of one training, whose certificate names the line between the second and the last."""
+    record, _ = healthy()
+    records = [Record.of(record.series.values(), info() | {"seed": seed}, events()) for seed in range(count)]
+    made = Study(names or tuple(f"runs/digits-{n + 1}" for n in range(count)), tuple(records))
+    examination = StudyExamination(
+        1500,
+        1500,
+        "inference mode",
+        asked=100,
+        validation=200,
+        evaluations=80,
+        missing={} if matched else {"matching": "the model has two inputs"},
+        subject={f"weights of {name}": "ab" * 32 for name in made.names},
+        losses=FinalLosses(
+            np.arange(1.0, count + 1)[:, None] * np.array([0.08, 0.12]), np.full((count, 3), 0.4)
+        ),
+        lines=tuple(line(a, b, matched) for b in range(count) for a in range(b)),
+    )
+    told = Claim(
+        "same-valley",
+        "The solutions lie in one valley, but for the order of hidden units.",
+        Status.REFUTED,
+        f"On the straight line from {made.names[1]} to {made.names[-1]} the loss rises by 0.188.",
+        {"first": Evidence(made.names[1]), "second": Evidence(made.names[-1])},
+        scope="all 1,500 training examples",
+    )
+    subject = {**made.digests, **examination.subject}
+    head = f"The seeds agree: {count} runs ended at a loss of 0.1; they ended not in one valley."
+    return made, Certificate(Outcome.AGREEING, head, (claims()[0], told), subject, "0.1.0"), examination

@@ -8,7 +8,7 @@ import pytest
 from thalweg.certificate import Claim, Status
 from thalweg.finding import Diagnosis, Evidence
 from thalweg.record import Record, Series
-from thalweg.render import page
+from thalweg.render import page, study_page
 from thalweg.render.crossing import crossing
 
 from . import samples
@@ -62,6 +62,18 @@ def test_a_page_with_a_certificate_is_quiet(sample, tmp_path):
     shown = opened(page(record, diagnosis, *samples.certified(record)), tmp_path)
     assert shown.console == [] and shown.requests == []
     assert 'data-drawn=""' in shown.document and "<canvas" in shown.document
+
+
+@pytest.mark.parametrize("width", [1280, 500])
+def test_the_page_of_several_runs_draws_its_lines_and_is_quiet(width, tmp_path):
+    source = study_page(*samples.study())
+    shown = opened(source, tmp_path, width)
+    assert shown.console == [] and shown.requests == []
+    script = """
+    facts.canvases = document.querySelectorAll(".picture canvas").length;
+    facts.wide = document.documentElement.scrollWidth <= window.innerWidth;
+    """
+    assert asked(source, tmp_path, script, width) == {"canvases": 3, "wide": True}
 
 
 @pytest.mark.parametrize("fault", ["image", "script", "error", "request"])

@@ -64,6 +64,19 @@ def test_only_what_can_be_done_is_hinted_at():
     bare = view(runs=("digits",))
     claims = tuple(replace(claim, assumptions=()) for claim in bare.certificate)
     assert "--all" not in shown(replace(bare, certificate=replace(bare.certificate, claims=claims)))
+    elsewhere = shown(view(runs=("digits",), stored="c.json"))
+    assert "thalweg verify c.json" in elsewhere and "report" not in elsewhere
+
+
+def test_of_several_runs_the_file_is_what_has_the_pictures():
+    lines = shown(view(runs=("a", "b c"), stored="my seeds.json")).splitlines()
+    assert lines[-2:] == [
+        "Recompute it: thalweg verify 'my seeds.json'",
+        "The pictures: thalweg report 'my seeds.json'",
+    ]
+    lines = shown(view(runs=("a", "b c"))).splitlines()
+    assert lines[-1] == "To keep it, with its pictures: thalweg certify -o FILE a 'b c'"
+    assert "verify" not in " ".join(lines)
 
 
 def test_in_a_pipe_every_sentence_stays_on_one_line():

@@ -46,8 +46,9 @@ def certify(
 
     SOURCE is a run folder, or a log of any other tool, of which less can be said. Each claim is established,
     refuted or not established, with its evidence and what was looked at; the first line is what they carry
-    together. The certificate is written beside the run, and `thalweg verify` recomputes it. Several run folders
-    are taken for one training with several seeds: do they agree, and do they lie in one valley?
+    together. Several run folders are taken for one training with several seeds: do they agree, and do they lie in
+    one valley? The certificate is written beside the run, of several runs where -o says: `thalweg verify` recomputes
+    it, `thalweg report` makes a page of it.
 
     \b
     Examples:

@@ -7,9 +7,10 @@ import click
 from thalweg.cli.columns import naming
 from thalweg.cli.options import asked, choosing
 from thalweg.cli.output import notes
-from thalweg.diagnosis import diagnose, page_of
+from thalweg.diagnosis import diagnose, page_of, page_of_study
 from thalweg.errors import UsageError
 from thalweg.store import read
+from thalweg.store.certificates import is_certificate
 
 
 @click.command(short_help="Write the findings and curves of a run as an HTML page.")
@@ -32,23 +33,29 @@ def report(
 
     SOURCE is a run folder (also while the run goes on) or a log of any other tool: CSV, Keras's History as JSON,
     JSON Lines, Hugging Face's trainer_state.json, Lightning's metrics.csv, TensorBoard's event files, or the
-    folder of these (docs/logs.md). What `thalweg certify` left in the run's folder is a section of the page.
+    folder of these (docs/logs.md). What `thalweg certify` left in the run's folder is a section of the page. SOURCE
+    may also be the certificate of several runs.
 
     \b
     Examples:
       thalweg report runs/train
       thalweg report history.csv -o history.html
       thalweg report --ignore G002 runs/train
+      thalweg report seeds.json
     """
-    wanted = asked(select, ignore)
-    record = read(source, **columns)
+    if is_certificate(source):
+        if select or ignore or any(columns.values()):
+            raise UsageError(f"{source!r} is a certificate: there are no rules or columns to choose for it")
+        text = page_of_study(source)
+    else:
+        wanted = asked(select, ignore)
+        record = read(source, **columns)
+        notes(record, wanted.notes)
+        text = page_of(record, diagnose(record, rules=wanted.rules), Path(source))
     if output.exists() and output.samefile(source):
         raise UsageError(f"{str(output)!r} is the log itself: the report would replace it")
-    notes(record, wanted.notes)
     try:
-        output.write_text(
-            page_of(record, diagnose(record, rules=wanted.rules), Path(source)), encoding="utf-8"
-        )
+        output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write the report to {str(output)!r}: {error.strerror or error}") from error
     click.echo(f"The report is at {output.absolute()}")

@@ -5,6 +5,7 @@ What a number means was decided by a rule; here it is only said or drawn.
 
 from thalweg.render.certificate import CertificateView
 from thalweg.render.page import page
+from thalweg.render.study import study_page
 from thalweg.render.terminal import ConcernsView, DiagnosisView, RunRow, RunsTable, finding_line, terminal
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "RunsTable",
     "finding_line",
     "page",
+    "study_page",
     "terminal",
 ]

@@ -74,6 +74,13 @@ class CertificateView:
         runs = shlex.join(plain(run) for run in self.runs)
         hints = [f"What each claim assumes: thalweg certify --all {runs}"] if assumes and runs else []
         if self.stored is None:
-            return hints
-        hints.append(f"Recompute it: thalweg verify {shlex.quote(plain(self.stored))}")
-        return [*hints, f"The pictures: thalweg report {runs}"] if self.runs == (self.stored,) else hints
+            several = len(self.runs) > 1
+            return (
+                [*hints, f"To keep it, with its pictures: thalweg certify -o FILE {runs}"]
+                if several
+                else hints
+            )
+        stored = shlex.quote(plain(self.stored))
+        hints.append(f"Recompute it: thalweg verify {stored}")
+        pictured = len(self.runs) > 1 or self.runs == (self.stored,)
+        return [*hints, f"The pictures: thalweg report {stored}"] if pictured else hints

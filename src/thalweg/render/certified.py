@@ -78,9 +78,22 @@ def _section(body: Html) -> Html:
 
 def _claims(certificate: Certificate, drawn: Sequence[Picture]) -> Html:
     return html(
-        '<p class="head">{head}</p><ul class="counts">{counts}</ul>{claims}{pictures}<p class="note">{subject}</p>',
+        '<p class="head">{head}</p><ul class="counts">{counts}</ul>{claims}',
         head=certificate.head,
-        counts=_counts(certificate),
+        counts=counts(certificate),
+        claims=_told(certificate, drawn),
+    )
+
+
+def certified_together(certificate: Certificate, drawn: Sequence[Picture], note: str) -> Html:
+    """The section for several runs, of which the page's first lines say what the claims carry together."""
+    return _section(_told(certificate, drawn, note))
+
+
+def _told(certificate: Certificate, drawn: Sequence[Picture], note: str = "") -> Html:
+    """Each claim, then the pictures, with a note on what is drawn, and of what all this is."""
+    return html(
+        '{claims}{pictures}{note}<p class="note">{subject}</p>',
         claims=[_claim(claim, number) for number, claim in enumerate(certificate, start=1)],
         pictures=html(
             '<div class="pictures">{figures}</div>',
@@ -88,11 +101,13 @@ def _claims(certificate: Certificate, drawn: Sequence[Picture]) -> Html:
         )
         if drawn
         else None,
+        note=html('<p class="note">{note}</p>', note=prose(note)) if note else None,
         subject=_subject(certificate),
     )
 
 
-def _counts(certificate: Certificate) -> list[Html]:
+def counts(certificate: Certificate) -> list[Html]:
+    """How many claims there are of each status."""
     return [
         html('<li class="{kind}"><b>{count}</b> {status}</li>', kind=_CLASSES[s], count=len(found), status=s)
         for s in Status

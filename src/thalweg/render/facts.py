@@ -3,10 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from thalweg.finding import Diagnosis
 from thalweg.record import Record
 from thalweg.render.markup import Html, html
 from thalweg.render.plain import label, listed, plain, stages_in_words
+from thalweg.study import Study
+from thalweg.study_examination import StudyExamination
 from thalweg.words import figure, percent, plural
 
 _ITEMS, _ROWS = 40, 300
@@ -39,23 +43,67 @@ _EVENTS = {
 def about(record: Record, diagnosis: Diagnosis) -> Html:
     """The run at a glance, for the first screen."""
     info = record.info
-    unit = plain(info.get("step_unit") or "step")
-    epochs = sum(e.kind == "epoch" for e in record.events)
-    ended = [plain(e.detail.get("reason", "")) for e in record.events if e.kind == "finished"]
-    length = plural(record.last_step, unit) + (f", {plural(epochs, 'epoch')}" if epochs else "")
     pairs = {
         "Run": info.get("name"),
         "Started": _moment(info.get("started")),
-        "Length": ", ".join(filter(None, (length, *ended[-1:]))),
+        "Length": _length(record),
         "Stages": stages_in_words(diagnosis.stages, record),
-        "Model": _model(info.get("model")),
-        "Optimizer": _optimizer(info.get("optimizer")),
-        "On": ", ".join(plain(info[key]) for key in ("backend", "device", "precision") if info.get(key)),
+        **_training(info),
     }
+    return _pairs(pairs)
+
+
+def about_runs(study: Study, examination: StudyExamination) -> Html:
+    """What several runs of one training share, and what was looked at, for the first screen."""
+    looked = f"{examination.which}, {examination.mode}" if examination.mode else ""
+    return _pairs({"Runs": f"{len(study):,}", **_training(study.records[0].info), "Looked at": looked})
+
+
+def runs(study: Study, examination: StudyExamination) -> Html:
+    """Each run in a row: its seed, how long it was, the loss at its end; and what is not the same of all."""
+    levels = examination.losses.levels if examination.losses is not None else ()
+    columns = [
+        (name, level.tolist())
+        for name, level in zip(("training loss", "validation loss"), levels, strict=False)
+        if len(level) == len(study) and not np.isnan(level).all()
+    ]
+    rows = [
+        {"run": name, "seed": seed, "length": _length(record)}
+        | {title: column[n] for title, column in columns}
+        for n, ((name, record), seed) in enumerate(zip(study, study.seeds, strict=True))
+    ]
+    measured = "Losses are of the final weights, in inference mode, on the same examples for all runs."
+    return html(
+        "{rows}{notes}",
+        rows=_rows(rows),
+        notes=[
+            html('<p class="note">{note}</p>', note=note)
+            for note in (*study.differences, *([measured] if columns else []))
+        ],
+    )
+
+
+def _pairs(pairs: Mapping[str, Any]) -> Html:
     return html(
         "{pairs}",
         pairs=[html("<div><dt>{k}</dt><dd>{v}</dd></div>", k=k, v=v) for k, v in pairs.items() if v],
     )
+
+
+def _length(record: Record) -> str:
+    unit = plain(record.info.get("step_unit") or "step")
+    epochs = sum(e.kind == "epoch" for e in record.events)
+    ended = [plain(e.detail.get("reason", "")) for e in record.events if e.kind == "finished"]
+    length = plural(record.last_step, unit) + (f", {plural(epochs, 'epoch')}" if epochs else "")
+    return ", ".join(filter(None, (length, *ended[-1:])))
+
+
+def _training(info: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "Model": _model(info.get("model")),
+        "Optimizer": _optimizer(info.get("optimizer")),
+        "On": ", ".join(plain(info[key]) for key in ("backend", "device", "precision") if info.get(key)),
+    }
 
 
 def recorded(record: Record) -> Html:

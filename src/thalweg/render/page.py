@@ -3,11 +3,7 @@
 The sentence, the findings and the facts are in the HTML itself; only the curves need its script.
 """
 
-import base64
-import hashlib
 from collections.abc import Iterable, Sequence
-from functools import cache
-from importlib import resources
 
 from thalweg.certificate import Certificate
 from thalweg.examination import Examination
@@ -17,7 +13,8 @@ from thalweg.render.certified import certified, pictures
 from thalweg.render.charts import Chart, Charts, Line, Mark, charts, gaps_in_words
 from thalweg.render.evidence import evidence_table
 from thalweg.render.facts import about, recorded
-from thalweg.render.markup import Html, data, html, prose, trusted
+from thalweg.render.frame import asset, framed, version
+from thalweg.render.markup import Html, html, prose, trusted
 from thalweg.render.picture import Picture
 from thalweg.render.plain import plain, sentence
 
@@ -48,58 +45,40 @@ def page(
     measured for it, `further` are pictures beside those of the examination. `unread` is the sentence that says why
     there is a certificate which could not be read.
 
-    It holds its own script, style and data, and a Content-Security-Policy under which nothing else can run or
-    be fetched. Long series are thinned for drawing (their extremes stay), so that its size has a bound
+    Long series are thinned for drawing (their extremes stay), so that its size has a bound
     whatever the length of the run.
     """
     drawn = charts(record, diagnosis)
-    style, library = _asset("page.css"), _asset("echarts.min.js")
-    script = _asset("pictures.js") + _asset("page.js")
     proven = certified(record, certificate, (*pictures(examination, drawn.unit), *further), unread)
-    return html(
-        _asset("page.html"),
-        policy=f"default-src 'none'; script-src {_hash(library)} {_hash(script)}; style-src {_hash(style)}; "
-        "img-src data:; base-uri 'none'; form-action 'none'",
-        style=trusted(style),
+    return framed(
+        drawn.payload(),
+        proven.pictures,
         name=record.info.get("name") or "unnamed run",
+        skip="findings",
+        links=html(
+            '<a href="#main">Findings</a> {certificate}<a href="#curves">Curves</a> <a href="#recorded">Record</a>',
+            certificate=proven.link,
+        ),
+        question="Is it converging?",
         verdict="concern"
         if diagnosis.concerns
         else "satisfactory"
         if diagnosis.exit_code == 0
         else "unassessed",
         answer=diagnosis.answer,
-        first=_first(diagnosis.first),
-        certified=proven.first,
-        certificate_link=proven.link,
-        certificate=proven.section,
-        facts=about(record, diagnosis),
+        below=html("{first}\n    {certified}", first=_first(diagnosis.first), certified=proven.first),
         counts=_counts(diagnosis),
-        findings=_findings(diagnosis, drawn),
-        curves=_curves(drawn),
-        layers=_layers(drawn),
-        recorded=recorded(record),
-        version=_version(record),
-        data=data(drawn.payload() | {"pictures": [{"kind": p.kind, **p.drawn} for p in proven.pictures]}),
-        library=trusted(library),
-        script=trusted(script),
+        facts=about(record, diagnosis),
+        main=html(
+            asset("run.html"),
+            findings=_findings(diagnosis, drawn),
+            certificate=proven.section,
+            curves=_curves(drawn),
+            layers=_layers(drawn),
+            recorded=recorded(record),
+        ),
+        version=version(record),
     )
-
-
-@cache
-def _asset(name: str) -> str:
-    return resources.files("thalweg.render").joinpath("assets", name).read_text(encoding="utf-8")
-
-
-@cache
-def _hash(source: str) -> str:
-    """The source expression under which the policy lets exactly this script or style run."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
-
-
-def _version(record: Record) -> str:
-    versions = record.info.get("versions")
-    version = versions.get("thalweg") if isinstance(versions, dict) else None
-    return f"Thalweg {plain(version)}" if version else "Thalweg"
 
 
 def _counts(diagnosis: Diagnosis) -> list[Html]:
@@ -225,7 +204,7 @@ def _curves(drawn: Charts) -> Html:
     folded = [c for c in drawn.charts if c.folded]
     return html(
         '{zoom}<div class="charts">{open}</div>{more}{note}',
-        zoom=trusted(_asset("zoom.html")),
+        zoom=trusted(asset("zoom.html")),
         open=[_figure(c, drawn.unit) for c in drawn.charts if not c.folded],
         more=html(
             '<details class="more"><summary>Further curves <span class="count">{count}</span></summary>'

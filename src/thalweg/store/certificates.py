@@ -77,6 +77,16 @@ def read_certificate(path: str | PathLike[str]) -> tuple[Certificate, Examinatio
         raise RunFolderError(f"{str(source)!r} is no certificate that can be read ({error})") from error
 
 
+def is_certificate(path: str | PathLike[str]) -> bool:
+    """Whether the file begins as a certificate does."""
+    try:
+        with Path(path).open("rb") as file:
+            start = b"".join(file.read(100).split())
+    except OSError:
+        return False
+    return start.startswith(b'{"schema":') and b',"certificate":{' in start
+
+
 def _plain(value: Any) -> Any:
     """In JSON's own values; what is not finite is the text `NaN`, `Infinity` or `-Infinity`."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
