@@ -67,7 +67,7 @@ def test_seeds_are_certified_together(tmp_path):
     page = thalweg(tmp_path, "report", "seeds.json", "-o", "page.html", backend="nothing")
     assert page.code == 0 and found.out.endswith("The pictures: thalweg report seeds.json\n")
     shown = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "The loss from runs/ridge-1 to runs/ridge-2" in shown and "no hidden units" in shown
+    assert "The loss from ridge-1 to ridge-2" in shown and "no hidden units" in shown
 
 
 def test_a_log_is_certified_without_a_backend(tmp_path):

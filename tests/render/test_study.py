@@ -66,16 +66,31 @@ def test_each_line_is_a_picture_with_a_curve_as_it_is_and_one_with_units_matched
 
 def test_the_line_that_a_claim_names_comes_first_then_those_of_the_first_run():
     assert titles(document()) == [
-        "The loss from runs/digits-2 to runs/digits-3",
-        "The loss from runs/digits-1 to runs/digits-2",
-        "The loss from runs/digits-1 to runs/digits-3",
+        "The loss from digits-2 to digits-3",
+        "The loss from digits-1 to digits-2",
+        "The loss from digits-1 to digits-3",
     ]
     shown = document(*samples.study(6))
-    assert titles(shown) == ["The loss from runs/digits-2 to runs/digits-6"] + [
-        f"The loss from runs/digits-1 to runs/digits-{n}" for n in (2, 3, 4, 5)
+    assert titles(shown) == ["The loss from digits-2 to digits-6"] + [
+        f"The loss from digits-1 to digits-{n}" for n in (2, 3, 4, 5)
     ]
     assert "5 of the 15 lines between runs that were looked at are drawn." in shown.words
     assert "lines between runs" not in document().words
+
+
+@pytest.mark.parametrize(
+    ("names", "ends"),
+    [
+        (("/deep/in/runs/train", "/deep/in/runs/train-2"), "train to train-2"),
+        (("a/seed/1", "b/seed/1"), "a/seed/1 to b/seed/1"),
+        (("runs", "runs/b"), "runs to runs/b"),
+        (("1", "other"), "1 to other"),
+    ],
+)
+def test_a_picture_is_called_by_what_tells_the_runs_apart(names, ends):
+    shown = document(*samples.study(2, names))
+    assert titles(shown) == [f"The loss from {ends}"]
+    assert all(f"{name} 0" in shown.words or f"{name} 1" in shown.words for name in names)
 
 
 def test_why_hidden_units_were_not_matched_is_said():

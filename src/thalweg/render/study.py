@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import takewhile
+from pathlib import Path
 
 from thalweg.certificate import Certificate
 from thalweg.finding import Diagnosis
@@ -65,17 +67,29 @@ def lines(
         key=lambda line: ((study.called(line.first), study.called(line.second)) not in named, line.first),
     )
     unmatched = examination.missing.get("matching", "")
-    made = [_line(study, line, unmatched) for line in measured[:_MOST]]
+    short = _short(study.names)
+    made = []
+    for line in measured[:_MOST]:
+        first, second = study.called(line.first), study.called(line.second)
+        made.append(_line(line, (short.get(first, first), short.get(second, second)), unmatched))
     drawn = tuple(picture for picture in made if picture)
     note = f"{len(drawn):,} of the {len(measured):,} lines between runs that were looked at are drawn."
     return drawn, note if len(drawn) < len(measured) else ""
 
 
-def _line(study: Study, line: Line, unmatched: str) -> Picture | None:
+def _short(names: Sequence[str]) -> dict[str, str]:
+    """Each name without the folder that all of them have before them: the heading of a picture has little room."""
+    parts = [Path(name).parts for name in names]
+    folders = zip(*(each[:-1] for each in parts), strict=False)
+    common = len(list(takewhile(lambda folder: len(set(folder)) == 1, folders)))
+    return {name: str(Path(*each[common:])) for name, each in zip(names, parts, strict=True)}
+
+
+def _line(line: Line, ends: tuple[str, str], unmatched: str) -> Picture | None:
     curves = {"as they are": (line.positions, line.course)}
     if line.matched is not None:
         curves["units matched"] = (line.positions, line.matched_course)
-    picture = crossing(curves, (study.called(line.first), study.called(line.second)))
+    picture = crossing(curves, ends)
     return picture and replace(picture, words=(*picture.words, *_matching(line, unmatched)))
 
 
