@@ -192,12 +192,10 @@ def test_a_certificate_is_verified_from_its_record(tmp_path):
     journal = Journal.create(tmp_path / "run", {"name": "run", "source": "thalweg"})
     journal.append([("loss", "loss")], np.arange(1, 301), np.linspace(2, 1, 300)[:, None])
     journal.close()
-    from thalweg.certification import examined
-
-    certificate, examination = examined(tmp_path / "run")
-    write_certificate(tmp_path / "run" / "certificate.json", certificate, examination)
+    certificate = thalweg.certify(tmp_path / "run", output=tmp_path / "run" / "certificate.json")
+    examination = read_certificate(tmp_path / "run")[1]
     found = thalweg.verify(tmp_path / "run")
-    assert found.holds and not found.measured
+    assert found.holds and not found.measured and found.certificate == certificate
     told = dataclasses.replace(certificate, head="Cannot tell, but it looks well.")
     claim = dataclasses.replace(certificate.claims[0], message="It was well.")
     said = dataclasses.replace(certificate, claims=(claim, *certificate.claims[1:]))
@@ -210,6 +208,25 @@ def test_a_certificate_is_verified_from_its_record(tmp_path):
     forged = dataclasses.replace(certificate, outcome=Outcome.CONVERGED, head="Converged.")
     (tmp_path / "run" / "certificate.json").write_text(certificate_text(forged, examination))
     assert not thalweg.verify(tmp_path / "run").holds
+
+
+def test_a_certificate_that_lies_elsewhere_takes_its_run(tmp_path):
+    (tmp_path / "log").mkdir()
+    log = tmp_path / "log" / "history.csv"
+    log.write_text("epoch,loss\n1,2.0\n2,1.0\n")
+    path = tmp_path / "certificate.json"
+    thalweg.certify(log, output=path)
+    with pytest.raises(UsageError, match="name the run as well"):
+        thalweg.verify(path)
+    assert thalweg.verify(path, log).holds
+    log.write_text("epoch,loss\n1,2.0\n2,1.5\n")
+    assert "the record is another" in thalweg.verify(path, log).differences[0]
+
+
+def test_a_model_that_was_given_is_asked_for_again(tmp_path):
+    certificate = dataclasses.replace(thalweg.certify(RECORD), subject={"weights": "1" * 64})
+    without = dataclasses.replace(certificate, subject={})
+    assert "the weights that it is of are not kept" in differences(certificate, without)[0]
 
 
 STUDY = Study(("a", "b"), (RECORD, RECORD))

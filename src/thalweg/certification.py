@@ -17,7 +17,8 @@ from thalweg.errors import UnsupportedError, UsageError
 from thalweg.examination import Examination, Progress
 from thalweg.record import Record
 from thalweg.store import read
-from thalweg.store.certificates import read_certificate
+from thalweg.store.certificates import read_certificate, write_certificate
+from thalweg.store.layout import JOURNAL
 from thalweg.study import Study, names_in
 from thalweg.study_examination import StudyExamination
 
@@ -35,6 +36,7 @@ def certify(
     data: Any = None,
     validation_data: Any = None,
     products: int = PRODUCTS,
+    output: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Certificate:
     """What may be claimed about where a run's parameters ended up; each claim with evidence, assumptions, scope.
@@ -42,22 +44,36 @@ def certify(
     `source` is a run folder, a `Watch`, a record, or a log that `thalweg.read` understands. Claims about the
     model are made of the model and the sample of its examples that the watch kept in the run's folder; `model` is
     another to look at (its weights as they are, its compiled loss), and `data` and `validation_data` are (inputs,
-    targets) or (inputs, targets, sample weights) to look at instead. `products` bounds the work.
+    targets) or (inputs, targets, sample weights) to look at instead. `products` bounds the work. `output` is a
+    file to write the certificate to, with the measurements behind it: `certificate.json` in the run's folder is what
+    `verify` and `report` look for.
 
     With `others`, run folders of the same training with other seeds, the claims are about all of them: whether they
     agree, whether they lie in one valley, whether something lower lies near.
 
     What could not be looked at is a claim *not established* that says why: no log, model or data is too poor for it.
 
-    Raises `UsageError` for arguments that cannot be, `RunFolderError` where the source cannot be read.
+    Raises `UsageError` for arguments that cannot be, `RunFolderError` where the source cannot be read or the output
+    cannot be written.
     """
+    certificate: Certificate
+    found: Examination | StudyExamination
     if others:
         if not (model is None and data is None and validation_data is None):
             raise UsageError("model and data are of one run: certify it alone, or give folders alone")
-        return study_examined((source, *others), products=products)[0]
-    return examined(
-        source, model=model, data=data, validation_data=validation_data, products=products, progress=progress
-    )[0]
+        certificate, found = study_examined((source, *others), products=products)
+    else:
+        certificate, found = examined(
+            source,
+            model=model,
+            data=data,
+            validation_data=validation_data,
+            products=products,
+            progress=progress,
+        )
+    if output is not None:
+        write_certificate(output, certificate, found)
+    return certificate
 
 
 def examined(
@@ -95,17 +111,29 @@ def study_examined(
     return study_certificate_of(study, examination, version=thalweg.__version__), examination
 
 
-def verify(source: str | os.PathLike[str], *, progress: Progress | None = None) -> Verification:
+def verify(
+    source: str | os.PathLike[str],
+    run: Any = None,
+    *,
+    model: Any = None,
+    data: Any = None,
+    validation_data: Any = None,
+    progress: Progress | None = None,
+) -> Verification:
     """Whether a stored certificate comes out the same: its claims made anew, from the record and from the model.
 
-    `source` is the run's folder, in which `thalweg certify` left `certificate.json`, or such a file. The claims are
-    first made anew from the record and the stored measurements, then, where the run keeps its model and examples,
-    from measurements taken anew with the same seed.
+    `source` is the run's folder, in which `thalweg certify` left `certificate.json`, or such a file; of one that lies
+    elsewhere `run` is what `certify` was given. The claims are first made anew from the record and the stored
+    measurements, then from measurements taken anew with the same seed: of what the run keeps, or of the `model` and
+    the data that were given to `certify`.
 
-    Raises `RunFolderError` where there is no certificate, or its run cannot be read.
+    Raises `UsageError` for arguments that cannot be, `RunFolderError` where there is no certificate, or its run
+    cannot be read.
     """
     stored, examination = read_certificate(source)
     if isinstance(examination, StudyExamination):
+        if not (run is None and model is None and data is None and validation_data is None):
+            raise UsageError("a certificate of several runs names them: give the file alone")
         names = names_in(stored.subject)
         study = Study(names, tuple(read(name) for name in names))
         made = study_certificate_of(study, examination)
@@ -116,18 +144,29 @@ def verify(source: str | os.PathLike[str], *, progress: Progress | None = None) 
                 study, _study_examination(study, [Path(name) for name in names], examination.asked)
             )
     else:
-        folder = Path(source) if Path(source).is_dir() else Path(source).parent
-        record = read(folder)
+        record, folder = _run(_run_of(source) if run is None else run)
+        batches = _batch(data, "data"), _batch(validation_data, "validation_data")
         made, measured = certificate_of(record, examination), examination.parameters > 0
 
         def again() -> Certificate:
             allowed = examination.asked
-            return certificate_of(record, _examination(record, folder, None, (None, None), allowed, progress))
+            return certificate_of(record, _examination(record, folder, model, batches, allowed, progress))
 
     found = (*differences(stored, made), *retold(stored, made))
     if measured:
         found = (*found, *differences(stored, again()))
     return Verification(stored, tuple(dict.fromkeys(found)), measured)
+
+
+def _run_of(certificate: str | os.PathLike[str]) -> Path:
+    path = Path(certificate)
+    if path.is_dir():
+        return path
+    if not (path.parent / JOURNAL).is_file():
+        raise UsageError(
+            f"{str(path)!r} lies beside no run: name the run as well, as in `thalweg verify FILE RUN`"
+        )
+    return path.parent
 
 
 def _check(products: Any) -> None:

@@ -67,6 +67,11 @@ def differences(stored: Certificate, made: Certificate) -> tuple[str, ...]:
         for name, digest in stored.subject.items()
         if name in made.subject and made.subject[name] != digest
     ]
+    found += [
+        f"the {name} that it is of are not kept: give them, as in thalweg.verify(..., model=model, data=(x, y))"
+        for name in stored.subject
+        if name not in made.subject
+    ]
     if made.outcome is not stored.outcome:
         found.append(f"the outcome was {stored.outcome.value!r}, now it is {made.outcome.value!r}")
     now = {claim.name: claim for claim in made}
