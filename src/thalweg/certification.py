@@ -61,7 +61,7 @@ def certify(
     if others:
         if not (model is None and data is None and validation_data is None):
             raise UsageError("model and data are of one run: certify it alone, or give folders alone")
-        certificate, found = study_examined((source, *others), products=products)
+        certificate, found = study_examined((source, *others), products=products, progress=progress)
     else:
         certificate, found = examined(
             source,
@@ -96,7 +96,7 @@ def examined(
 
 
 def study_examined(
-    sources: Sequence[Any], *, products: int = PRODUCTS
+    sources: Sequence[Any], *, products: int = PRODUCTS, progress: Progress | None = None
 ) -> tuple[Certificate, StudyExamination]:
     """`certify` of several runs, and the measurements behind it; so many passes over the examples for each run."""
     import thalweg
@@ -107,7 +107,7 @@ def study_examined(
         str(folder or record.info.get("name") or place) for place, (record, folder) in enumerate(runs, 1)
     ]
     study = Study(tuple(names), tuple(record for record, _ in runs))
-    examination = _study_examination(study, [folder for _, folder in runs], products)
+    examination = _study_examination(study, [folder for _, folder in runs], products, progress)
     return study_certificate_of(study, examination, version=thalweg.__version__), examination
 
 
@@ -140,8 +140,9 @@ def verify(
         measured = examination.evaluations > 0
 
         def again() -> Certificate:
+            folders = [Path(name) for name in names]
             return study_certificate_of(
-                study, _study_examination(study, [Path(name) for name in names], examination.asked)
+                study, _study_examination(study, folders, examination.asked, progress)
             )
     else:
         record, folder = _run(_run_of(source) if run is None else run)
@@ -241,7 +242,9 @@ def _examination(
         return Examination(missing={"model": str(error).removesuffix(".")})
 
 
-def _study_examination(study: Study, folders: Sequence[Path | None], products: int) -> StudyExamination:
+def _study_examination(
+    study: Study, folders: Sequence[Path | None], products: int, progress: Progress | None
+) -> StudyExamination:
     kept = [record.info.get("kept") for _, record in study]
     lacking = [
         name
@@ -257,6 +260,7 @@ def _study_examination(study: Study, folders: Sequence[Path | None], products: i
     except ImportError as error:
         return StudyExamination(missing={"model": f"Keras or its backend could not be loaded ({error})"})
     try:
-        return examine_runs(study, [folder for folder in folders if folder is not None], products)
+        there = [folder for folder in folders if folder is not None]
+        return examine_runs(study, there, products, progress=progress)
     except UnsupportedError as error:
         return StudyExamination(missing={"model": str(error).removesuffix(".")})

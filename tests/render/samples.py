@@ -345,5 +345,5 @@ def study(
         scope="all 1,500 training examples",
     )
     subject = {**made.digests, **examination.subject}
-    head = f"The seeds agree: {count} runs ended at a loss of 0.1; they ended not in one valley."
+    head = f"The seeds agree: {count} runs ended at a loss of 0.1; they did not end in one valley."
     return made, Certificate(Outcome.AGREEING, head, (claims()[0], told), subject, "0.1.0"), examination

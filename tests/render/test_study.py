@@ -32,7 +32,7 @@ def test_the_page_is_whole_and_its_links_lead_somewhere():
 def test_the_answer_comes_first_then_every_claim_then_what_it_is_of():
     study, certificate, _ = samples.study()
     shown = document()
-    first = "The seeds agree. 3 runs ended at a loss of 0.1; they ended not in one valley. 1 established 1 refuted"
+    first = "The seeds agree. 3 runs ended at a loss of 0.1; they did not end in one valley. 1 established 1 refuted"
     assert first in shown.words
     assert ("div", {"class": "answer satisfactory"}) in shown.tags
     for claim in certificate:

@@ -178,3 +178,11 @@ def test_any_json_is_a_record_or_one_error(tmp_path_factory, documents, indent, 
         assert "any.json" in str(error) and "\n" not in str(error)
     else:
         assert {"epoch_loss", "validation_loss", "loss"} & {*record.series}
+
+
+def test_a_certificate_is_no_log(tmp_path):
+    log = tmp_path / "history.csv"
+    log.write_text("epoch,loss\n1,2.0\n2,1.0\n")
+    thalweg.certify(log, output=tmp_path / "certificate.json")
+    with pytest.raises(RunFolderError, match="is a certificate"):
+        thalweg.read(tmp_path / "certificate.json")

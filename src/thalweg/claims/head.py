@@ -80,8 +80,8 @@ def study_head(claims: Iterable[Claim]) -> tuple[Outcome, str]:
     sentence = _sentence(outcome, seeds.message)
     if valley is None or valley.status is Status.NOT_ESTABLISHED:
         return outcome, sentence
-    one = "in one valley" if valley.status is Status.ESTABLISHED else "not in one valley"
-    return outcome, f"{sentence.removesuffix('.')}; they ended {one}."
+    where = "ended" if valley.status is Status.ESTABLISHED else "did not end"
+    return outcome, f"{sentence.removesuffix('.')}; they {where} in one valley."
 
 
 def _fell(trend: Claim) -> bool:

@@ -64,7 +64,8 @@ def certify(
     certificate: Certificate
     found: Examination | StudyExamination
     if len(sources) > 1:
-        certificate, found = study_examined(sources, products=products)
+        with progressing() as progress:
+            certificate, found = study_examined(sources, products=products, progress=progress)
         about, stored = ", ".join(sources), output
     else:
         (source,) = sources

@@ -82,7 +82,13 @@ def examine(
     return _Examiner(subject, record, products, seed, progress or (lambda what, share: None)).examine()
 
 
-def examine_runs(study: Study, folders: Sequence[Path], products: int, seed: int = _SEED) -> StudyExamination:
+def examine_runs(
+    study: Study,
+    folders: Sequence[Path],
+    products: int,
+    seed: int = _SEED,
+    progress: Progress | None = None,
+) -> StudyExamination:
     """What can be measured of the kept models of several runs, on the examples that the first of them kept.
 
     Within so many passes over the examples for each run. Raises `UnsupportedError` where a model cannot be had.
@@ -97,6 +103,7 @@ def examine_runs(study: Study, folders: Sequence[Path], products: int, seed: int
         batch_size=_batch_size(study.records[0]),
         evaluations=products * len(study),
         seed=seed,
+        progress=progress,
     )
     weights = {
         f"weights of {name}": each.digests["weights"] for name, each in zip(study.names, found, strict=True)

@@ -13,6 +13,7 @@ from keras import tree
 from numpy.typing import NDArray
 
 from thalweg.errors import UnsupportedError
+from thalweg.examination import Progress
 from thalweg.keras.feed import Batch
 from thalweg.keras.landscape import Landscape, Point, between, point_of, same_shapes
 from thalweg.keras.permutation import symmetry
@@ -29,6 +30,8 @@ _RESTARTS = 3
 _RADIUS = 0.4
 EVALUATIONS = 300
 """Passes over the training examples, by default: enough for the lines between five runs and all that follows."""
+_BEFORE = {"model": 0.0, "losses": 0.05, "lines": 0.1, "basin": 0.5, "restarts": 0.7}
+"""What share of the time is gone when a part begins, of a few runs; progress is told by it."""
 STEPS = 200
 """Training steps of each restart, by default."""
 
@@ -43,6 +46,7 @@ def examine_study(
     evaluations: int = EVALUATIONS,
     steps: int = STEPS,
     seed: int = 0,
+    progress: Progress | None = None,
 ) -> StudyExamination:
     """Measure the final losses, the lines between the solutions, the basin of the lowest and restarts from near it.
 
@@ -51,7 +55,7 @@ def examine_study(
     over the former in inference, and a part for which they do not suffice is left out, as is one that fails: the
     reason stands in `missing`. The same models, examples and seed give the same numbers.
     """
-    study = _Study(models, training, validation, evaluations, seed)
+    study = _Study(models, training, validation, evaluations, seed, progress or (lambda what, share: None))
     study.measure(batch_size, steps)
     return StudyExamination(
         examples=study.examples,
@@ -78,9 +82,11 @@ class _Study:
         validation: Batch | None,
         evaluations: int,
         seed: int,
+        progress: Progress,
     ) -> None:
         self.models, self.training, self.validation = list(models), training, validation
         self.evaluations, self.spent, self.seed = evaluations, 0, seed
+        self.progress = progress
         self.examples = self.validated = 0
         self.mode = ""
         self.losses: FinalLosses | None = None
@@ -122,6 +128,7 @@ class _Study:
 
     def _made(self, part: str, cost: int, make: Callable[[], _Part]) -> _Part | None:
         """What `make` returns; None, and why, where it costs more passes than are left, or fails."""
+        self.progress(part, _BEFORE[part])
         left = self.evaluations - self.spent
         if cost > left:
             self.missing[part] = (
