@@ -20,13 +20,15 @@ class Gradients:
 
     `products` (k,) are the inner products of the two gradients of each pair, `squares` (2 k,) the squared norms, both
     (loss/parameter)^2; `batch_size` examples made each gradient. `whole` is the squared norm of the gradient over all
-    examples that were looked at, NaN where it was not taken.
+    examples that were looked at, NaN where it was not taken; `rounding` the mean squared norm of what moving the
+    weights by the precision of their type changes of that gradient, likewise.
     """
 
     products: Vector
     squares: Vector
     batch_size: int
     whole: float = np.nan
+    rounding: float = np.nan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,13 +151,14 @@ class Looked:
 class Examination(Looked):
     """All that was measured of one model on its examples; each part is None where it was not, `missing` says why.
 
-    `parameters` are the trainable ones. `products` passes over the examples were made, for gradients and Hessian
-    products.
+    `parameters` are the trainable ones, `constrained` those of them that a constraint is put on. `products` passes
+    over the examples were made, for gradients and Hessian products.
     """
 
     unseen = "the model was not looked at"
 
     parameters: int = 0
+    constrained: int = 0
     products: int = 0
     gradients: Gradients | None = None
     curvature: Curvature | None = None

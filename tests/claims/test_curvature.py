@@ -51,6 +51,29 @@ def test_status(smallest, options, status):
     assert "100 training examples" in claim.scope
 
 
+def test_of_constrained_weights_it_may_be_a_direction_that_is_closed():
+    def asked_of(smallest):
+        found = Curvature(Ritz(smallest, 1e-6), Ritz(1.0, 1e-6), 60, 0.01, 1e-4)
+        given = Examination(parameters=500, constrained=20, examples=100, total=100, curvature=found)
+        return NegativeCurvature().ask(EMPTY, given)
+
+    assert asked_of(0.02).status is Status.ESTABLISHED
+    claim = asked_of(-0.02)
+    assert claim.status is Status.NOT_ESTABLISHED
+    assert claim.message == (
+        "The smallest eigenvalue of the Hessian was -0.02 +- 1e-06, below -0.01. Parameters under a constraint: 20; "
+        "it may not let them go along its direction."
+    )
+
+
+def test_a_loss_that_does_not_bend():
+    claim = asked(0.0, largest=0.0, residual=0.0, tolerance=1e-308)
+    assert claim.status is Status.ESTABLISHED
+    assert (
+        claim.message == "Every product with the Hessian was zero (60 in all): no bend of the loss was seen."
+    )
+
+
 def test_what_it_says():
     claim = asked(-0.02)
     assert claim.message == (

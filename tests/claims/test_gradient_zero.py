@@ -109,6 +109,47 @@ def test_a_dead_network_has_no_gradient_and_no_noise() -> None:
 
 
 @pytest.mark.parametrize(
+    ("whole", "rounding", "total", "status"),
+    [
+        (2e-9, 3e-9, 480, Status.ESTABLISHED),
+        (2e-9, 3e-9, 9000, Status.ESTABLISHED),
+        (2e-9, 1e-9, 480, Status.REFUTED),
+        (2e-9, 1e-9, None, Status.REFUTED),
+        (2e-9, np.nan, 480, Status.REFUTED),
+    ],
+)
+def test_where_no_example_differs_it_is_held_against_rounding(
+    whole: float, rounding: float, total: int | None, status: Status
+) -> None:
+    found = Gradients(np.full(30, whole), np.full(60, whole), 8, whole, rounding)
+    claim = asked(Examination(parameters=3, examples=480, total=total, gradients=found))
+    assert claim.status is status, claim.message
+    if np.isfinite(rounding):
+        assert claim.message == (
+            f"The squared norm of the gradient was 2e-09, where rounding the weights makes it {rounding:.0e}, and "
+            "examples drawn anew no more."
+        )
+
+
+def test_rounding_is_no_tolerance_where_examples_differ_more() -> None:
+    for scale in (0.5, 1.0, 2.0):
+        found = examined(scale)
+        assert found.gradients is not None
+        little = replace(found, gradients=replace(found.gradients, rounding=0.5 * found.gradients.whole))
+        assert asked(little).message == asked(found).message
+
+
+def test_a_constraint_may_hold_the_weights() -> None:
+    for total in (800, 8000):
+        claim = asked(replace(examined(50.0, total=total), constrained=12))
+        assert claim.status is Status.REFUTED
+        assert claim.message.endswith(
+            "Parameters under a constraint: 12; where it holds them, the gradient need not vanish."
+        )
+        assert claim.evidence["constrained"].value == 12
+
+
+@pytest.mark.parametrize(
     ("gradients", "words"),
     [
         (None, "the model was not looked at"),
@@ -129,8 +170,11 @@ def test_what_cannot_be_told_is_not_established(gradients: Gradients | None, wor
     st.integers(0, 9),
     st.integers(0, 100),
     st.none() | st.integers(0, 100),
+    st.floats(),
 )
 @settings(max_examples=80, deadline=None)
-def test_total(products: np.ndarray, whole: float, b: int, examples: int, total: int | None) -> None:
-    found = Gradients(products, np.repeat(np.abs(products), 2), b, whole)
+def test_total(
+    products: np.ndarray, whole: float, b: int, examples: int, total: int | None, rounding: float
+) -> None:
+    found = Gradients(products, np.repeat(np.abs(products), 2), b, whole, rounding)
     assert asked(Examination(parameters=1, examples=examples, total=total, gradients=found)).message

@@ -1,7 +1,8 @@
 """Keras on the chosen backend, or a skip that says what is missing; small models, data, what is left."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,26 @@ def trained(build: Callable[[], Any], fit: Callable[[Any, list[Any]], None], wat
     model = build()
     fit(model, [] if watch is None else [watch])
     return model
+
+
+@contextmanager
+def precision(name: str) -> Iterator[None]:
+    """Within it Keras makes and computes in this floating-point type."""
+    before = keras.config.floatx()
+    keras.config.set_floatx(name)
+    keras.config.set_dtype_policy(name)
+    if BACKEND == "jax":
+        import jax
+
+        wide = jax.config.jax_enable_x64
+        jax.config.update("jax_enable_x64", name == "float64")
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(before)
+        keras.config.set_dtype_policy(before)
+        if BACKEND == "jax":
+            jax.config.update("jax_enable_x64", wide)
 
 
 def reasons(record: Record, kind: str) -> list[Any]:

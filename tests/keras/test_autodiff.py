@@ -1,13 +1,12 @@
 """Gradients, Hessian-vector and Gauss-Newton products against NumPy and finite differences, in float64."""
 
-import contextlib
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from laboratory import BACKEND, keras, layers, ops
+from laboratory import BACKEND, keras, layers, ops, precision
 
 from thalweg.errors import UnsupportedError, UsageError
 from thalweg.keras.autodiff import Products, products
@@ -19,25 +18,6 @@ LABELS = RNG.integers(0, CLASSES, N)
 NUMBERS = RNG.normal(size=(N, 2))
 WEIGHTS = RNG.uniform(0.2, 2.0, N)
 WORDS = RNG.integers(0, 6, (N, 4))
-
-
-@contextlib.contextmanager
-def precision(name: str) -> Iterator[None]:
-    before = keras.config.floatx()
-    keras.config.set_floatx(name)
-    keras.config.set_dtype_policy(name)
-    if BACKEND == "jax":
-        import jax
-
-        wide = jax.config.jax_enable_x64
-        jax.config.update("jax_enable_x64", name == "float64")
-    try:
-        yield
-    finally:
-        keras.config.set_floatx(before)
-        keras.config.set_dtype_policy(before)
-        if BACKEND == "jax":
-            jax.config.update("jax_enable_x64", wide)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -24,6 +24,9 @@ class NegativeCurvature(Question):
     Less is left by rounding, by a finite number of examples and at the end of every training that oscillates across
     a steep valley.
 
+    Under a constraint on the weights that is left open: the direction may be one that it does not let them go, as
+    out of a sphere.
+
     Established where no eigenvalue is below that, but for a chance of at most `missed`, over the random start of the
     Lanczos process (van Dorsselaer, Hochstenbach & van der Vorst 2000). It is never a proof of a minimum: along
     directions without curvature the loss may still fall.
@@ -54,6 +57,14 @@ class NegativeCurvature(Question):
         norm = max(abs(smallest.value), abs(largest.value))
         if not np.isfinite([smallest.value, smallest.residual, norm]).all():
             return self.open("Not looked at: no product with the Hessian was finite.", scope=scope)
+        if norm == 0.0 and smallest.residual == 0.0:
+            nothing = {"products": Evidence(found.products, "products")}
+            return self.claim(
+                Status.ESTABLISHED,
+                "Every product with the Hessian was zero ({products} in all): no bend of the loss was seen.",
+                nothing,
+                scope=scope,
+            )
         allowed = self.share * norm
         lowest = smallest.value - max(found.tolerance, smallest.residual)
         evidence = {
@@ -65,6 +76,14 @@ class NegativeCurvature(Question):
             "missed": Evidence(found.missed, "fraction", threshold=self.missed),
         }
         surely = smallest.value + smallest.residual
+        if surely < 0.0 and surely <= -allowed and examination.constrained:
+            evidence["constrained"] = Evidence(examination.constrained, "parameters")
+            return self.open(
+                "The smallest eigenvalue of the Hessian was {smallest} +- {residual}, below {smallest__threshold}. "
+                "Parameters under a constraint: {constrained}; it may not let them go along its direction.",
+                evidence,
+                scope=scope,
+            )
         if surely < 0.0 and surely <= -allowed:
             evidence["steps"] = Evidence(float(0.5 * norm / -surely), "steps")
             return self.claim(

@@ -33,6 +33,13 @@ class GradientZero(Question):
     from below is above it. All bounds hold at every look, at `alpha` each, for batches of 8 and more; of four
     examples it is 7 % and of one 12 %, because products of few are skew (docs/certify/coverage.md). Where neither
     holds nothing is said: a noisy gradient is not a small one.
+
+    Where examples drawn anew would change the gradient by less than the rounding of the weights does, as of a loss
+    that does not depend on them, it is the rounding that it is held against: no weights that can be stored have a
+    smaller one, but by luck.
+
+    It is the gradient of the loss alone. Where a constraint holds weights at its bound it need not vanish: a
+    refutation says how many weights are under one.
     """
 
     name: ClassVar[str] = "gradient-zero"
@@ -64,12 +71,43 @@ class GradientZero(Question):
             return self._judged(found, scale, examination, scope)
 
     def _judged(self, found: Gradients, scale: NoiseScale, examination: Examination, scope: str) -> Claim:
-        if examination.whole and examination.examples and np.isfinite(found.whole):
-            return self._all(found, scale, examination.examples, scope)
-        return self._some(found, scale, examination.total, scope)
+        n, noise = examination.examples, self._noise(found)
+        if n and np.isfinite(found.whole) and noise.upper(self.alpha) / n <= found.rounding:
+            return self._rounded(found, examination, scope)
+        if n and np.isfinite(found.whole) and examination.whole:
+            return self._all(found, scale, noise, examination, scope)
+        return self._some(found, scale, examination, scope)
 
-    def _all(self, found: Gradients, scale: NoiseScale, total: int, scope: str) -> Claim:
-        noise = self._noise(found)
+    def _rounded(self, found: Gradients, examination: Examination, scope: str) -> Claim:
+        evidence = {"square": Evidence(found.whole, _SQUARE, threshold=found.rounding)}
+        message = (
+            "The squared norm of the gradient was {square}, where rounding the weights makes it {square__threshold}, "
+            "and examples drawn anew no more."
+        )
+        if found.whole <= found.rounding:
+            return self.claim(Status.ESTABLISHED, message, evidence, scope=scope)
+        return self._refuted(message, evidence, examination, scope)
+
+    def _refuted(
+        self, message: str, evidence: dict[str, Evidence], examination: Examination, scope: str
+    ) -> Claim:
+        if examination.constrained:
+            evidence["constrained"] = Evidence(examination.constrained, "parameters")
+            message += (
+                " Parameters under a constraint: {constrained}; where it holds them, the gradient need not "
+            )
+            message += "vanish."
+        return self.claim(Status.REFUTED, message, evidence, scope=scope)
+
+    def _all(
+        self,
+        found: Gradients,
+        scale: NoiseScale,
+        noise: AnytimeMean,
+        examination: Examination,
+        scope: str,
+    ) -> Claim:
+        total = examination.examples
         low, high = (max(end, 0.0) / total for end in (noise.lower(self.alpha), noise.upper(self.alpha)))
         evidence = {
             "square": Evidence(found.whole, _SQUARE, usual=scale.trace / total, threshold=low),
@@ -88,10 +126,11 @@ class GradientZero(Question):
         if found.whole <= low:
             return self.claim(Status.ESTABLISHED, message, evidence, scope=scope)
         if found.whole > high:
-            return self.claim(Status.REFUTED, message, evidence, scope=scope)
+            return self._refuted(message, evidence, examination, scope)
         return self.open(message, evidence, scope=scope)
 
-    def _some(self, found: Gradients, scale: NoiseScale, total: int | None, scope: str) -> Claim:
+    def _some(self, found: Gradients, scale: NoiseScale, examination: Examination, scope: str) -> Claim:
+        total = examination.total
         excess = independent_mean(found.products, len(found.products))
         low, high = excess.lower(self.alpha), excess.upper(self.alpha)
         ends = scale.interval(1.0 - self.alpha)
@@ -116,7 +155,7 @@ class GradientZero(Question):
         if high <= 0.0:
             return self.claim(Status.ESTABLISHED, message, evidence, scope=scope)
         if low > 0.0:
-            return self.claim(Status.REFUTED, message, evidence, scope=scope)
+            return self._refuted(message, evidence, examination, scope)
         return self.open(message, evidence, scope=scope)
 
     def _noise(self, found: Gradients) -> AnytimeMean:

@@ -145,6 +145,9 @@ class _Examiner:
         self._progress("done", 1.0)
         return Examination(
             parameters=whole.size,
+            constrained=sum(
+                int(np.prod(v.shape)) for v in model.trainable_variables if v.constraint is not None
+            ),
             examples=whole.examples,
             total=subject.total,
             mode="without dropout" if noisy else "as in training",

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+import keras
 import numpy as np
 
 from thalweg.errors import UnsupportedError
@@ -12,6 +13,8 @@ from thalweg.stats.noise_scale import noise_scale
 if TYPE_CHECKING:
     from thalweg.keras.autodiff import Products
 
+_ROUNDED = 4
+"""Ways in which the weights are rounded: of a few weights alone one way may leave the gradient as it was."""
 _APART = 0.1
 """Farther from the whole gradient, in units of its norm and noise, the batches' mean needs another explanation."""
 
@@ -52,7 +55,18 @@ def gradients(products: "Products", batch_size: int, most: int, seed: int) -> Gr
     noise = noise_scale(inner, squares, size, n).trace / n
     if float(rest @ rest) > _APART**2 * (square + max(noise, 0.0)) and not _mean(products):
         raise UnsupportedError("the objective is a sum over examples, and a batch of them has another one")
-    return Gradients(inner, squares, size, square)
+    return Gradients(inner, squares, size, square, _rounding(products, mean, seed))
+
+
+def _rounding(products: "Products", gradient: np.ndarray, seed: int) -> float:
+    """The mean square of the gradient's change where each weight moves by the precision of its type, up or down."""
+    rng, point = np.random.default_rng(seed), products.point
+    step = float(np.finfo(keras.config.floatx()).eps) * point
+    moved = [
+        products.gradient(point + step * rng.choice([-1.0, 1.0], len(point))) - gradient
+        for _ in range(_ROUNDED)
+    ]
+    return float(np.mean([change @ change for change in moved]))
 
 
 def _mean(products: "Products") -> bool:
