@@ -35,8 +35,8 @@ class GradientZero(Question):
     holds nothing is said: a noisy gradient is not a small one.
 
     Where examples drawn anew would change the gradient by less than the rounding of the weights does, as of a loss
-    that does not depend on them, it is the rounding that it is held against: no weights that can be stored have a
-    smaller one, but by luck.
+    that does not depend on them, it is the rounding that it is held against: below that it may be the gradient of
+    rounding alone.
 
     It is the gradient of the loss alone. Where a constraint holds weights at its bound it need not vanish: a
     refutation says how many weights are under one.
