@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from thalweg.certificate import Certificate, Claim, Outcome, Status
-from thalweg.examination import Curvature, Examination, Gradients, Losses, Plane, Ritz, StepLimit
+from thalweg.examination import (
+    BatchSharpness,
+    Curvature,
+    Examination,
+    Gradients,
+    Losses,
+    Plane,
+    Ritz,
+    StepLimit,
+)
 from thalweg.finding import Evidence
 from thalweg.study_examination import Basin, FinalLosses, Line, Restarts, StudyExamination
 
@@ -31,6 +40,7 @@ SECTIONS = dict(zip(_PARTS[1::2], _PARTS[2::2], strict=True))
         ("`curvature`", Curvature),
         ("`curvature`", Ritz),
         ("`step_limit`", StepLimit),
+        ("`batch_sharpness`", BatchSharpness),
         ("`losses`", Losses),
         ("`plane`", Plane),
         ("`study_examination`", StudyExamination),

@@ -10,7 +10,7 @@ import thalweg
 from thalweg.certificate import Certificate, Claim, Outcome, Status
 from thalweg.certifying import certificate_of, differences, study_certificate_of
 from thalweg.errors import RunFolderError, UsageError
-from thalweg.examination import Curvature, Examination, Gradients, Losses, Ritz, StepLimit
+from thalweg.examination import BatchSharpness, Curvature, Examination, Gradients, Losses, Ritz, StepLimit
 from thalweg.finding import Evidence
 from thalweg.question import Question
 from thalweg.record import Record, Series
@@ -32,6 +32,7 @@ EXAMINATION = Examination(
         Ritz(-0.1, 0.01), Ritz(9.0, np.nan), 7, nodes=np.array([0.5]), weights=np.array([1.0])
     ),
     step_limit=StepLimit(Ritz(9.0, 0.1), 20.0, "2 / learning rate", 0.1),
+    batch_sharpness=BatchSharpness(np.array([3.0, np.nan]), np.array([0.5, 0.0]), 8),
     losses=Losses(np.array([1.0, 2.0]), np.array([])),
     missing={"noise": "it was not there"},
     subject={"weights": "ab" * 32},

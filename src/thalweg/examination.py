@@ -68,7 +68,8 @@ class StepLimit:
     """The largest eigenvalue that the optimizer's step meets, and what it can bear.
 
     `sharpness` is of the Hessian, or of the Hessian preconditioned by the optimizer's own state; `limit` is the
-    largest at which the step is stable, by `rule` (in words, such as `2 / learning rate`).
+    largest at which the step is stable, by `rule` (in words, such as `2 / learning rate`). `momentum` is that of the
+    gradients; `clips`: the optimizer shortens gradients above a size, of which the limit knows nothing.
     """
 
     sharpness: Ritz
@@ -76,6 +77,21 @@ class StepLimit:
     rule: str
     learning_rate: float
     preconditioned: bool = False
+    momentum: float = 0.0
+    clips: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BatchSharpness:
+    """The curvature that steps on mini-batches meet: of each batch's own loss, along its own gradient.
+
+    `curvatures` (k,), loss/parameter^2, are <g, H g> / |g|^2 with the gradient g and the Hessian H of one batch of
+    `batch_size` examples, and `squares` (k,), (loss/parameter)^2, are |g|^2; the batches were drawn independently.
+    """
+
+    curvatures: Vector
+    squares: Vector
+    batch_size: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,5 +179,6 @@ class Examination(Looked):
     gradients: Gradients | None = None
     curvature: Curvature | None = None
     step_limit: StepLimit | None = None
+    batch_sharpness: BatchSharpness | None = None
     losses: Losses | None = None
     plane: Plane | None = None

@@ -14,6 +14,8 @@ pytestmark = pytest.mark.seam
 class Known:
     """The products of a matrix; what `refused` names cannot be had."""
 
+    doubt: str | None = None
+
     def __init__(self, matrix: np.ndarray, *refused: str) -> None:
         self.matrix, self.size, self.refused, self.made = matrix, len(matrix), refused, 0
 
@@ -67,6 +69,7 @@ def test_gradient_descent():
     limit = found.step_limit
     assert limit.sharpness == ends.largest or limit.sharpness.value == ends.largest.value
     assert limit.limit == pytest.approx(38.0) and not limit.preconditioned
+    assert limit.momentum == 0.9 and not limit.clips
 
 
 def test_density_and_trace():
@@ -109,6 +112,22 @@ def test_an_optimizer_that_is_not_known_leaves_the_curvature():
     found = examine_spectrum(known(), trained(keras.optimizers.Lion(0.1)))
     assert found.curvature is not None and found.step_limit is None
     assert found.missing == {"step_limit": "no stability limit is known for the optimizer Lion"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "doubt", "words"),
+    [
+        ({"use_ema": True}, None, "averages in the place of the weights that it had stepped to"),
+        ({"use_ema": True, "ema_overwrite_frequency": 2}, None, "ema_overwrite_frequency"),
+        ({}, "its loss is another one", "its loss is another one"),
+    ],
+)
+def test_steps_that_met_something_else_leave_the_limit_open(asked, doubt, words):
+    products = known()
+    products.doubt = doubt
+    found = examine_spectrum(products, trained(keras.optimizers.SGD(0.1, **asked)))
+    assert found.curvature is not None and found.step_limit is None
+    assert words in found.missing["step_limit"]
 
 
 def test_products_that_are_not_finite():

@@ -140,6 +140,53 @@ def test_what_scales_the_loss_is_looked_through():
     ).limit == pytest.approx(3800.0)
 
 
+@pytest.mark.parametrize("name", ["clipnorm", "clipvalue", "global_clipnorm"])
+def test_what_clips_and_what_has_momentum_is_told(name):
+    for optimizer in (optimizers.SGD(0.1, **{name: 1.0}), optimizers.Adam(0.1, **{name: 1.0})):
+        variables, _ = built(optimizer)
+        found = preconditioner(optimizer, variables)
+        assert found.clips and found.momentum == (0.9 if found.diagonal is not None else 0.0)
+    plain = optimizers.SGD(0.1, momentum=0.3)
+    assert not preconditioner(plain, built(plain)[0]).clips
+    assert preconditioner(plain, built(plain)[0]).momentum == 0.3
+
+
+def test_decay_that_is_kept_from_some_variables():
+    """Small, it moves the limit by less than a hundredth; large, no one limit is that of all variables."""
+    for decay, known in ((0.004, True), (0.5, False)):
+        for asked in ({"var_names": ["bias"]}, {"var_list": ()}):
+            optimizer = optimizers.AdamW(0.1, weight_decay=decay)
+            variables, _ = built(optimizer)
+            if "var_list" in asked:
+                asked = {"var_list": variables[:1]}
+            optimizer.built = False
+            optimizer.exclude_from_weight_decay(**asked)
+            optimizer.built = True
+            if known:
+                assert preconditioner(optimizer, variables).limit == pytest.approx(380.0, rel=1e-2)
+                continue
+            with pytest.raises(UnsupportedError, match="kept from some of the weights"):
+                preconditioner(optimizer, variables)
+
+
+@pytest.mark.parametrize("factor", [0.95, 1.05])
+@pytest.mark.parametrize("asked", [{"gradient_accumulation_steps": 3}, {"loss_scale_factor": 1024.0}])
+def test_accumulated_and_scaled_gradients_have_the_same_limit(factor, asked):
+    """As training has it: the loss is scaled before it is differentiated."""
+    optimizer = optimizers.SGD(0.1, weight_decay=0.5, **asked)
+    variables = [keras.Variable(np.zeros(2, "float32")), keras.Variable(np.zeros((1, 1), "float32"))]
+    optimizer.build(variables)
+    curvature = factor * preconditioner(optimizer, variables).limit
+    start = np.array([1.0, -2.0, 0.5])
+    variables[0].assign(start[:2])
+    variables[1].assign(start[2:].reshape(1, 1))
+    for _ in range(180 if "gradient_accumulation_steps" in asked else 60):
+        gradient = (float(optimizer.scale_loss(1.0)) * curvature * flat(variables)).astype("float32")
+        pieces = (gradient[:2], gradient[2:].reshape(1, 1))
+        optimizer.apply([keras.ops.convert_to_tensor(piece) for piece in pieces], variables)
+    assert np.all(np.abs(flat(variables)) < 0.1) if factor < 1.0 else np.all(np.abs(flat(variables)) > 10.0)
+
+
 def test_what_is_not_known_says_so():
     class SGD(optimizers.SGD):
         """A user's own, of a name that is known."""

@@ -307,9 +307,9 @@ def test_the_edge_of_stability_is_one_chart_with_both_lines():
         chart.series == ("sharpness", "sharpness_limit") and not chart.folded and chart.title == "sharpness"
     )
     assert [(line.kind, line.name) for line in chart.lines] == [
-        ("alone", "largest eigenvalue"),
+        ("alone", "largest eigenvalue on the probe batch"),
         ("limit", "what the step bears"),
     ]
-    assert "largest eigenvalue 41.2" in Document(page(record, diagnosis)).words
+    assert "largest eigenvalue on the probe batch 41.2" in Document(page(record, diagnosis)).words
     alone = thalweg.Record.of([record.series["sharpness_limit"]])
     assert [c.title for c in charts(alone, diagnosis).charts] == ["sharpness limit"]

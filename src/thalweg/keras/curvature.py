@@ -18,12 +18,12 @@ class Curvature:
     def __init__(self, keeper: Keeper, notices: Notices, sharpness: Sharpness | None) -> None:
         self._keeper, self._notices, self._sharpness = keeper, notices, sharpness
 
-    def track(self, model: keras.Model, examples: Callable[[], Batch | None]) -> None:
-        """Look at it on these examples; what cannot be had after a step is said, and not tried again."""
+    def track(self, model: keras.Model, examples: Callable[[], Batch | None], total: int | None) -> None:
+        """Look at it on these examples of a `total`; what cannot be had after a step is said, and not tried again."""
         if self._sharpness is None:
             return
         try:
-            self._keeper.looked(self._sharpness.look(model, self._lookable(examples())))
+            self._keeper.looked(self._sharpness.look(model, self._lookable(examples()), self._a_step(total)))
             return
         except UnsupportedError as error:
             if self._keeper.step == 0:  # a model without weights yet, an optimizer without a state
@@ -36,6 +36,11 @@ class Curvature:
         self._sharpness, reason = None, f"the curvature is not tracked: {reason}"
         self._keeper.unwatched(reason)
         self._notices.line(reason)
+
+    def _a_step(self, total: int | None) -> int | None:
+        """The examples of a training step, None where not known."""
+        size: int | None = self._keeper.info.get("fit", {}).get("batch_size")
+        return size if size is None or total is None else min(size, total)
 
     def _lookable(self, examples: Batch | None) -> Batch:
         if examples is None:

@@ -10,16 +10,17 @@ import keras
 import numpy as np
 
 from thalweg.errors import UnsupportedError, UsageError
-from thalweg.examination import Examination, Gradients, Losses, Plane, Progress
+from thalweg.examination import BatchSharpness, Examination, Gradients, Losses, Plane, Progress
 from thalweg.keras.arguments import arrays_of
 from thalweg.keras.autodiff import Products, products
+from thalweg.keras.examine_batches import batch_sharpness
 from thalweg.keras.examine_gradients import gradients
 from thalweg.keras.examine_plane import examine_plane
 from thalweg.keras.examine_spectrum import Spectrum, examine_spectrum
 from thalweg.keras.examine_study import examine_study
 from thalweg.keras.feed import Batch, mapped
 from thalweg.keras.kept import Subject, subject
-from thalweg.keras.stateless import Stateless
+from thalweg.keras.mode import in_training, mode
 from thalweg.record import Record
 from thalweg.study import Study
 from thalweg.study_examination import StudyExamination
@@ -29,6 +30,8 @@ _Part = TypeVar("_Part")
 _SEED = 20260
 _BATCHES = 400
 """Mini-batch gradients at most."""
+_FOR_GRADIENTS = 2
+"""Passes over the examples that the gradients take."""
 _DRAWN = 256
 """Examples over which the plane of the path is drawn: it takes hundreds of passes."""
 
@@ -114,9 +117,13 @@ def examine_runs(
 
 def _batch_size(record: Record) -> int:
     """That of the training; Keras's own where it is not known."""
+    return _recorded_size(record) or 32
+
+
+def _recorded_size(record: Record) -> int | None:
     fit = record.info.get("fit")
     size = fit.get("batch_size") if isinstance(fit, Mapping) else None
-    return size if isinstance(size, int) and size > 0 else 32
+    return size if isinstance(size, int) and size > 0 else None
 
 
 class _Examiner:
@@ -125,14 +132,13 @@ class _Examiner:
     def __init__(self, subject: Subject, record: Record, allowed: int, seed: int, progress: Progress) -> None:
         self._subject, self._record, self._allowed, self._seed = subject, record, allowed, seed
         self._progress = progress
+        self._record_size = _recorded_size(record)
         self._missing: dict[str, str] = {}
 
     def examine(self) -> Examination:
         """All parts, the cheapest first."""
         subject, model = self._subject, self._subject.model
-        noisy = draws(model)
-        # To ask for training mode where no layer knows one would compile the same again.
-        whole = products(model, subject.training, training=not noisy and Stateless(model).modes_differ)
+        whole = products(model, subject.training, training=in_training(model), step=self._step())
         parts: dict[str, Any] = {"losses": self._tried("losses", lambda: self._losses(whole))}
         self._progress("gradients", 0.1)
         parts["gradients"] = self._tried("gradients", lambda: self._gradients(whole))
@@ -141,6 +147,9 @@ class _Examiner:
         if found is not None:
             parts |= {"curvature": found.curvature, "step_limit": found.step_limit}
             self._missing |= found.missing
+            if found.step_limit is not None and not found.step_limit.preconditioned:
+                self._progress("curvature of the batches", 0.6)
+                parts["batch_sharpness"] = self._tried("batch_sharpness", lambda: self._batches(whole))
         parts["plane"] = self._tried("plane", self._plane)
         self._progress("done", 1.0)
         return Examination(
@@ -150,7 +159,7 @@ class _Examiner:
             ),
             examples=whole.examples,
             total=subject.total,
-            mode="without dropout" if noisy else "as in training",
+            mode=mode(model),
             products=whole.made,
             asked=self._allowed,
             seed=self._seed,
@@ -164,8 +173,7 @@ class _Examiner:
         if subject.validation is None:
             raise UnsupportedError("no validation examples were kept")
         model = subject.model
-        alike = draws(model) or not Stateless(model).modes_differ
-        inference = whole if alike else products(model, subject.training)
+        inference = products(model, subject.training) if in_training(model) else whole
         return Losses(inference.losses(), products(model, subject.validation).losses())
 
     def _gradients(self, made: Products) -> Gradients:
@@ -173,6 +181,23 @@ class _Examiner:
 
     def _spectrum(self, made: Products) -> Spectrum:
         return examine_spectrum(made, self._subject.model, budget=self._allowed * 4 // 5, seed=self._seed)
+
+    def _step(self) -> int | None:
+        """The examples of a training step, None where not known."""
+        size, total = self._record_size, self._subject.total
+        return size if size is None or total is None else min(size, total)
+
+    def _batches(self, made: Products) -> BatchSharpness | None:
+        """Of the batches that went into one update; None where that took all examples."""
+        size, total = self._record_size, self._subject.total
+        if size is None:
+            raise UnsupportedError("the batch size of the training is not known")
+        optimizer = self._subject.model.optimizer
+        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        size *= inner.gradient_accumulation_steps or 1
+        if total is not None and size >= total:
+            return None
+        return batch_sharpness(made, size, max(self._allowed // 5 - _FOR_GRADIENTS, 0), self._seed)
 
     def _plane(self) -> Plane:
         subject = self._subject
@@ -198,12 +223,3 @@ class _Examiner:
                 f"measuring it failed ({type(error).__name__}: {error}), which is a bug of Thalweg's"
             )
         return None
-
-
-def draws(model: keras.Model) -> bool:
-    """Whether layers draw random numbers in training mode: dropout, noise, augmentation."""
-    return any(
-        isinstance(value, keras.random.SeedGenerator)
-        for layer in model._flatten_layers()
-        for value in vars(layer).values()
-    )

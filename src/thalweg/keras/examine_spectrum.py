@@ -43,8 +43,9 @@ def examine_spectrum(products: "Products", model: Any, *, budget: int = 100, see
 
     Makes at most `budget` products: two fifths for the extremes, a fifth for the largest of the preconditioned
     Hessian where the optimizer divides its steps, what is left for density and trace. Where the Hessian cannot be
-    had, all is of the Gauss-Newton matrix. The largest eigenvalue is that of the loss over all the examples: where
-    that is a sum, not a mean, a batch's share of it is what a step meets. Never raises `UnsupportedError`.
+    had, all is of the Gauss-Newton matrix. There is no limit where it is not known that a step has the objective of
+    `products`, nor where its optimizer ended by putting averages in the place of the weights. Never raises
+    `UnsupportedError`.
     """
     missing: dict[str, str] = {}
     if budget < 2:
@@ -54,6 +55,12 @@ def examine_spectrum(products: "Products", model: Any, *, budget: int = 100, see
         return _nothing(missing["hessian"])
     try:
         step = preconditioner(model.optimizer, model.trainable_variables)
+        if getattr(model.optimizer, "inner_optimizer", model.optimizer).use_ema:
+            raise UnsupportedError(
+                "the optimizer put averages in the place of the weights that it had stepped to (use_ema)"
+            )
+        if products.doubt is not None:
+            raise UnsupportedError(products.doubt)
     except UnsupportedError as error:
         step, missing["step_limit"] = None, str(error)
     precision, basis = _precision(), _basis(products.size)
@@ -82,7 +89,9 @@ def examine_spectrum(products: "Products", model: Any, *, budget: int = 100, see
                 precision=precision,
             )
             spent, largest = spent + found.products, found.largest
-        limit = StepLimit(_of(largest), step.limit, step.rule, step.learning_rate, scaled)
+        limit = StepLimit(
+            _of(largest), step.limit, step.rule, step.learning_rate, scaled, step.momentum, step.clips
+        )
     curvature = _curvature(multiply, products.size, ends, max(budget - spent, 0), seed + 2, gauss_newton)
     return Spectrum(curvature, limit, missing)
 

@@ -134,7 +134,7 @@ class Examples:
 
     def track_curvature(self, model: keras.Model) -> None:
         """On the probe batch, where it is wanted."""
-        self._curvature.track(model, self._weighted_probe)
+        self._curvature.track(model, self._weighted_probe, self.given.total)
 
     def check(self) -> None:
         """Say what speaks against this training before it makes a step, or before it makes many."""

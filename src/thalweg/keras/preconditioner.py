@@ -13,6 +13,9 @@ from thalweg.keras.stateless import as_numpy
 
 Vector = NDArray[np.float64]
 
+_DECAY = 0.02
+"""Decay a step with which the limit of the variables that have none is more than a hundredth away."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Preconditioner:
@@ -20,13 +23,16 @@ class Preconditioner:
 
     `diagonal` (p,) is P over the trainable variables, flat, None for the identity. The step is stable along an
     eigenvector of P^(-1) H whose eigenvalue is at most `limit`, which `rule` says in words. A limit follows from the
-    optimizer's recurrence at the root -1; decoupled weight decay w takes `learning rate * w` off its 2.
+    optimizer's recurrence at the root -1; decoupled weight decay w takes `learning rate * w` off its 2. `momentum` is
+    the weight of the past in that mean; `clips`: gradients above a size are shortened, which the limit leaves out.
     """
 
     diagonal: Vector | None
     limit: float
     rule: str
     learning_rate: float
+    momentum: float = 0.0
+    clips: bool = False
 
 
 def preconditioner(optimizer: Any, variables: Iterable[Any]) -> Preconditioner:
@@ -34,8 +40,9 @@ def preconditioner(optimizer: Any, variables: Iterable[Any]) -> Preconditioner:
 
     SGD with momentum or Nesterov's, RMSprop, Adagrad, Adam, AdamW, Nadam, Adamax. Adam's limit is Cohen et al.'s
     (*Adaptive Gradient Methods at the Edge of Stability*, 2022, sec. 2), the others follow likewise from Keras 3.15's
-    own updates. Clipping is left out: near a minimum it does not act. Raises `UnsupportedError`, with a clause,
-    for another optimizer, one that does not hold these variables and one whose state no step has filled.
+    own updates. H is that of the mean gradient: scaling the loss and accumulating gradients change nothing. Raises
+    `UnsupportedError`, with a clause, for another optimizer, one that does not hold these variables, one whose state
+    no step has filled, one that puts averages in the weights' place, and one whose decay is large and not of all.
     """
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     name = type(inner).__name__
@@ -45,12 +52,30 @@ def preconditioner(optimizer: Any, variables: Iterable[Any]) -> Preconditioner:
         raise UnsupportedError(f"no stability limit is known for the optimizer {name}")
     if known is not _sgd and not (inner.built and int(_number(inner.iterations))):
         raise UnsupportedError(f"the optimizer {name} has made no step")
+    if inner.use_ema and inner.ema_overwrite_frequency:
+        raise UnsupportedError(
+            "every few steps the optimizer puts averages in the place of the weights (ema_overwrite_frequency), and "
+            "no stability limit is known of that"
+        )
     diagonal, divisor, rule = known(inner, list(variables))
     rate = _number(inner.learning_rate)
-    room = 2.0 - rate * (inner.weight_decay or 0.0)
+    decay = rate * (inner.weight_decay or 0.0)
+    if decay > _DECAY and _excludes(inner):
+        raise UnsupportedError(
+            "weight decay is kept from some of the weights: there is no one stability limit"
+        )
+    room = 2.0 - decay
     with np.errstate(divide="ignore"):
         limit = float(room / (np.float64(rate) * divisor)) if rate else np.inf
-    return Preconditioner(diagonal, limit, rule, rate)
+    momentum = float(getattr(inner, "momentum", 0.0) or getattr(inner, "beta_1", 0.0))
+    clips = any(getattr(inner, name) for name in ("clipnorm", "clipvalue", "global_clipnorm"))
+    return Preconditioner(diagonal, limit, rule, rate, momentum, clips)
+
+
+def _excludes(optimizer: Any) -> bool:
+    """Whether decay is kept from some variables. Keras's own answer for each would be noted for its next steps."""
+    names = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
+    return any(getattr(optimizer, name, None) for name in names)
 
 
 Known = tuple[Vector | None, float, str]

@@ -9,9 +9,9 @@ from thalweg.errors import UnsupportedError
 from thalweg.keras.allowance import Allowance
 from thalweg.keras.autodiff import Products, products
 from thalweg.keras.feed import Batch
+from thalweg.keras.mode import in_training
 from thalweg.keras.preconditioner import Preconditioner, preconditioner
 from thalweg.keras.probe_batch import Measurement
-from thalweg.keras.stateless import Stateless
 from thalweg.stats.lanczos import extremes, preconditioned
 
 _TOLERANCE = 0.02
@@ -29,9 +29,8 @@ _BYTES = 1 << 30
 class Sharpness:
     """Looks at a model on the same examples again and again, in a fraction of the run's time (None: always).
 
-    The loss is that of a training step, in training mode where a pass in that mode leaves no trace (batch
-    normalisation takes the statistics of these examples, what is random draws the same numbers at every look); else,
-    and where the modes do not differ, in inference mode. Of an optimizer that divides its steps by a state of its own
+    The loss is that of a training step, on these examples, in the mode in which it is certified too (`mode`). Of an
+    optimizer that divides its steps by a state of its own
     the Hessian is preconditioned by that state, as `preconditioner` has it. Each look begins with the eigenvector of
     the last one and a little of a random direction, so that another that overtakes it is found. No bit of the model
     moves.
@@ -41,31 +40,37 @@ class Sharpness:
         self._allowance = Allowance(fraction)
         self._products: Products | None = None
         self._variables: list[Any] = []
+        self._step: int | None = None
         self._vector: np.ndarray[tuple[int], np.dtype[np.float64]] | None = None
         self._looks = 0
 
-    def look(self, model: keras.Model, batch: Batch) -> list[Measurement]:
+    def look(self, model: keras.Model, batch: Batch, step: int | None) -> list[Measurement]:
         """Name, unit and value of each quantity; none where another look would take more than its time.
 
-        NaN is the value of one whose products are not finite. Raises `UnsupportedError` where there is no second
-        derivative, no limit is known, or the vectors do not fit into a gigabyte.
+        `step` is how many examples a training step takes, None where not known. NaN is the value of one whose
+        products are not finite. Raises `UnsupportedError` where there is no second derivative, no limit is known, a
+        step may have another objective, or the vectors do not fit into a gigabyte.
         """
         if not self._allowance.affords():
             return []
         with np.errstate(all="ignore"):  # the numbers of a sick training are recorded, not warned of
             # Not timed: where it raises, the look that compiles, and is not counted, is yet to come.
-            step = preconditioner(model.optimizer, model.trainable_variables)
-            return self._allowance.timed(lambda: self._look(model, batch, step))
+            bears = preconditioner(model.optimizer, model.trainable_variables)
+            return self._allowance.timed(lambda: self._look(model, batch, step, bears))
 
-    def _look(self, model: keras.Model, batch: Batch, step: Preconditioner) -> list[Measurement]:
+    def _look(
+        self, model: keras.Model, batch: Batch, step: int | None, bears: Preconditioner
+    ) -> list[Measurement]:
         size = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
         basis = min(_BYTES // (8 * max(size, 1)) - 1, _BASIS)
         if basis + 1 < _FEWEST:
             raise UnsupportedError(f"the vectors of {size:,} parameters take more than a gigabyte")
-        known = self._known(model, batch)
+        known = self._known(model, batch, step)
+        if known.doubt is not None:
+            raise UnsupportedError(known.doubt)
         multiply = known.hessian_vector
         found = extremes(
-            multiply if step.diagonal is None else preconditioned(multiply, step.diagonal),
+            multiply if bears.diagonal is None else preconditioned(multiply, bears.diagonal),
             known.size,
             products=_NEXT if self._looks else _FIRST,
             tolerance=_TOLERANCE,
@@ -77,15 +82,15 @@ class Sharpness:
         )
         known.forget()
         self._vector, self._looks = found.largest.vector, self._looks + 1
-        unit = "loss/parameter^2" if step.diagonal is None else "1"
-        values = {"": found.largest.value, "_residual": found.largest.residual, "_limit": step.limit}
+        unit = "loss/parameter^2" if bears.diagonal is None else "1"
+        values = {"": found.largest.value, "_residual": found.largest.residual, "_limit": bears.limit}
         return [(f"sharpness{end}", unit, value) for end, value in values.items()]
 
-    def _known(self, model: keras.Model, batch: Batch) -> Products:
+    def _known(self, model: keras.Model, batch: Batch, step: int | None) -> Products:
         """The products of this model, the same as long as the same weights are trained: they are compiled."""
         variables = list(model.trainable_variables)
-        if self._products is None or [*map(id, variables)] != [*map(id, self._variables)]:
-            called = Stateless(model)
-            training = called.modes_differ and called.trains_without_trace
-            self._products, self._variables = products(model, batch, training=training), variables
+        asked = [*map(id, variables)], step
+        if self._products is None or asked != ([*map(id, self._variables)], self._step):
+            self._products = products(model, batch, training=in_training(model), step=step)
+            self._variables, self._step = variables, step
         return self._products

@@ -33,7 +33,10 @@ _FIRST = ("loss", "sharpness", "gradient_norm", "update_norm", "learning_rate", 
 _MAPPED = ("gradient_norm", "update_ratio", "parameter_norm", "zero_gradient_fraction")
 _PART = re.compile(r"(epoch|validation|probe)_(.+)")
 _PART_WORDS = {"": "batch", "epoch": "epoch mean", "validation": "validation", "probe": "probe batch"}
-_EDGE = {"sharpness": ("alone", "largest eigenvalue"), "sharpness_limit": ("limit", "what the step bears")}
+_EDGE = {
+    "sharpness": ("alone", "largest eigenvalue on the probe batch"),
+    "sharpness_limit": ("limit", "what the step bears"),
+}
 """Two series of one chart, where both are there: each with its kind and its name."""
 
 

@@ -15,7 +15,7 @@ from thalweg.keras.autodiff.derivatives import Derivatives, Part
 from thalweg.keras.autodiff.objective import Objective
 from thalweg.keras.autodiff.products import Products
 from thalweg.keras.autodiff.refusal import said, why_not, why_underivable
-from thalweg.keras.autodiff.shares import Shares, every_example, shares
+from thalweg.keras.autodiff.shares import Shares, every_example, only_means, shares
 from thalweg.keras.feed import Batch, mapped
 
 ROWS = 1024
@@ -25,13 +25,20 @@ ELEMENTS = 1 << 20
 
 
 def products(
-    model: keras.Model, batch: Batch, *, training: bool = False, chunk: int | None = None
+    model: keras.Model,
+    batch: Batch,
+    *,
+    training: bool = False,
+    chunk: int | None = None,
+    step: int | None = None,
 ) -> Products:
     """The derivatives of the model's objective on the examples of `batch` (inputs, targets, sample weights).
 
     `training` looks at it in training mode: batch normalisation takes the statistics of each chunk, and what
     is random draws the same numbers at each call and for each chunk. `chunk` is how many examples pass through
-    the model at once. Raises `UnsupportedError` where the model's objective cannot be differentiated.
+    the model at once. `step` is how many examples a training step took: a term that is their sum is made as large
+    as it is in such a step, however many are looked at. Raises `UnsupportedError` where the model's objective cannot
+    be differentiated.
     """
     if chunk is not None and chunk < 1:
         raise UsageError(f"chunk is {chunk}: give the number of examples to take at once, 1 or more.")
@@ -44,7 +51,7 @@ def products(
         asked = derivatives(Objective(model, batch, training=True)) if training else inference
     except Exception as error:  # the model was not called on such examples yet
         raise UnsupportedError(f"The loss cannot be computed on these examples ({said(error)}).") from error
-    return Chunked(asked, inference, batch, chunk)
+    return Chunked(asked, inference, batch, chunk, step)
 
 
 def _cast(array: NDArray[Any]) -> NDArray[Any]:
@@ -57,9 +64,14 @@ class Chunked(Products):
     """Adds up what a backend makes of each chunk; the examples stay on the host, all but one chunk of them."""
 
     def __init__(
-        self, derivatives: Derivatives, inference: Derivatives, batch: Batch, chunk: int | None
+        self,
+        derivatives: Derivatives,
+        inference: Derivatives,
+        batch: Batch,
+        chunk: int | None,
+        step: int | None = None,
     ) -> None:
-        self._derivatives, self._inference, self._batch = derivatives, inference, batch
+        self._derivatives, self._inference, self._batch, self._step = derivatives, inference, batch, step
         self._objective = derivatives.objective
         leaves = [leaf for leaf in tree.flatten(batch[0]) if leaf is not None]
         self.size, self.examples = sum(self._objective.sizes), len(leaves[0])
@@ -72,6 +84,16 @@ class Chunked(Products):
     def made(self) -> int:
         """Gradients and products made so far, in passes over all examples, rounded up."""
         return -(-self._touched // self.examples)
+
+    @property
+    def doubt(self) -> str | None:
+        """Why a training step may have had another objective than this, as a clause; None where it is the same."""
+        if self._step == self.examples:
+            return None
+        sums, reason = self._sums
+        if self._step is None and sums.any():
+            return "the loss is a sum over the examples of a step, and how many these were is not known"
+        return reason
 
     def forget(self) -> None:
         """Let go of what is kept for the next product at the same weights."""
@@ -152,21 +174,44 @@ class Chunked(Products):
         at = self._derivatives.weights() if point is None else self._flat(point, "point")
         fixed = [_held(each) for each in self._objective.model.non_trainable_variables]
         index = np.arange(self.examples) if rows is None else self._index(rows)
+        scale = self._scale(len(index)) if shared else None
         if len(index) <= self._chunk:
-            if self._alone is None or not _same(self._alone, index, at, fixed):
-                self._alone = index, Part(at, fixed, self._taken(index), None)
+            if self._alone is None or not _same(self._alone, index, at, fixed, scale):
+                self._alone = index, Part(at, fixed, self._taken(index), scale)
             yield self._alone[1]
             return
         for start in range(0, len(index), self._chunk):
             chunk = index[start : start + self._chunk]
-            yield Part(at, fixed, self._taken(chunk), self._shares.of(chunk, index) if shared else None)
+            share = self._shares.of(chunk, index) if shared else None
+            yield Part(
+                at, fixed, self._taken(chunk), share if scale is None or share is None else share * scale
+            )
+
+    def _scale(self, count: int) -> NDArray[Any] | None:
+        """What each term over so many examples is to be multiplied with, (terms,), to be as it is in a step."""
+        if self._step is None or self._step == count:
+            return None
+        sums, _ = self._sums
+        return np.where(sums, self._step / count, 1.0) if sums.any() else None
+
+    @cached_property
+    def _sums(self) -> tuple[NDArray[Any], str | None]:
+        """Which terms are sums over the examples; where that cannot be told, none, and why in a clause."""
+        if only_means(self._objective):
+            return np.zeros(1, bool), None
+        try:
+            return self._shares.sums, None
+        except UnsupportedError as error:
+            return np.zeros(
+                1, bool
+            ), f"whether its loss grows with the batch cannot be told ({str(error).rstrip('.')})"
 
     @cached_property
     def _shares(self) -> Shares:
         some = np.arange(min(self.examples, max(3, self._chunk)))
         third = max(1, len(some) // 3)
         trial = [self._taken(rows) for rows in (some, some[:third], some[third:])]
-        (at, fixed), *_ = ((part.point, part.fixed) for part in self._parts(None, [0]))
+        (at, fixed), *_ = ((part.point, part.fixed) for part in self._parts(None, [0], shared=False))
         parts = [Part(at, fixed, batch, None) for batch in trial]
         return shares(self._inference, self._parts(None, shared=False), parts, self.examples)
 
@@ -199,11 +244,16 @@ def _held(variable: keras.Variable) -> NDArray[Any]:
 
 
 def _same(
-    held: tuple[NDArray[Any], Part], index: NDArray[Any], at: NDArray[Any], fixed: list[NDArray[Any]]
+    held: tuple[NDArray[Any], Part],
+    index: NDArray[Any],
+    at: NDArray[Any],
+    fixed: list[NDArray[Any]],
+    scale: NDArray[Any] | None,
 ) -> bool:
     rows, part = held
     return (
-        np.array_equal(rows, index)
+        (part.shares is None) == (scale is None)  # of the same rows it is otherwise the same
+        and np.array_equal(rows, index)
         and np.array_equal(part.point, at)
         and all(np.array_equal(ours, theirs) for ours, theirs in zip(part.fixed, fixed, strict=True))
     )

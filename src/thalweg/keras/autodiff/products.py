@@ -11,7 +11,8 @@ class Products(abc.ABC):
 
     The objective is what Keras computes for all examples (or for `rows` of them) as one batch: the compiled
     loss with the examples' weights, what layers add and the penalties on the weights. Reduced by a sum, it
-    grows with the examples: a batch of b of n sees about b / n of it. Vectors are flat over
+    grows with the examples: made for steps of b, such a term of n examples counts b / n, which is what a step
+    sees of it in the mean. Vectors are flat over
     `model.trainable_variables`, in their order, each raveled in C order; a `point` takes the place of the
     present weights. Nothing of the model moves. Activations with a kink, such as ReLU, have the derivatives
     that they have beside it.
@@ -28,6 +29,11 @@ class Products(abc.ABC):
     @abc.abstractmethod
     def made(self) -> int:
         """Gradients and products made so far, in passes over all examples, rounded up."""
+
+    @property
+    @abc.abstractmethod
+    def doubt(self) -> str | None:
+        """Why a training step may have had another objective than this, as a clause; None where it is the same."""
 
     @abc.abstractmethod
     def forget(self) -> None:

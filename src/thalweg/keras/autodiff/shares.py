@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from thalweg.errors import UnsupportedError
 from thalweg.keras.autodiff.derivatives import Derivatives, Part
+from thalweg.keras.autodiff.objective import Objective
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,17 @@ def shares(derivatives: Derivatives, parts: Iterable[Part], trial: Sequence[Part
     if unknown:
         sums[unknown] = _adding_up(derivatives, whole, trial)[unknown]
     return Shares(counts, sums)
+
+
+def only_means(objective: Objective) -> bool:
+    """Whether each term is known to be a mean over the examples, without a pass through the model.
+
+    Of what layers add it is not: activity regularizers are means in one Keras and were sums in another.
+    """
+    return set(objective.reductions) <= {"mean"} and not any(
+        layer.activity_regularizer is not None or not type(layer).__module__.startswith("keras.")
+        for layer in objective.model._flatten_layers(include_self=True)
+    )
 
 
 def _adding_up(derivatives: Derivatives, whole: NDArray[Any], trial: Sequence[Part]) -> NDArray[Any]:
