@@ -9,6 +9,7 @@ import pytest
 from laboratory import BACKEND, X, Y, Z, classifier, fitted, keras, layers, ops, reasons, same, state
 
 from thalweg import Record, Verdict, Watch, diagnose
+from thalweg.rules.steps import few
 
 optimizers = keras.optimizers
 SLOW = {"jit_compile": False} if BACKEND == "tensorflow" else {}  # XLA is tested by the oracle
@@ -176,6 +177,10 @@ def test_an_optimizer_that_accumulates_gradients_added_up_by_hand(tmp_path):
     assert record.series["gradient_norm"].steps.tolist() == [3, 6, 9, 12, 15, 18]
     assert record.series["update_norm"].steps.tolist() == [6, 12, 18]
     assert (record.series["update_norm"].values > 0.0).all()
+    one, four = (
+        Record.of(record.series.values(), {**record.info, "fit": {"batch_size": size}}) for size in (1, 0.5)
+    )
+    assert not few(one) and few(four), "an update is of six batches"
 
 
 def test_thinned_probes_fall_on_steps_that_apply_the_optimizer(tmp_path, monkeypatch):

@@ -109,11 +109,18 @@ def rate(record: Record) -> float:
 
 
 def few(record: Record) -> bool:
-    """Whether a step saw so few of the examples that its gradient is mostly noise."""
+    """Whether an update saw so few of the examples that its gradient is mostly noise."""
     size = number(record, "fit", "batch_size")
     together = setting(record, "gradient_accumulation_steps")
-    size *= together if together > 1.0 else 1.0
+    size *= (together if together > 1.0 else 1.0) * _by_hand(record)
     return 0.0 < size <= FEW and not number(record, "fit", "steps_per_epoch") <= 1.0
+
+
+def _by_hand(record: Record) -> float:
+    """Batches to an update of a training step that adds up gradients itself: each has a loss, not each a rate."""
+    found = [record.series.get(name) for name in ("loss", "learning_rate")]
+    apart = [float(np.median(np.diff(s.steps))) for s in found if s is not None and len(s) > 2]
+    return max(apart[1] / apart[0], 1.0) if len(apart) == 2 and apart[0] > 0.0 else 1.0
 
 
 @dataclass(frozen=True, slots=True)
