@@ -61,7 +61,7 @@ def test_of_constrained_weights_it_may_be_a_direction_that_is_closed():
     claim = asked_of(-0.02)
     assert claim.status is Status.NOT_ESTABLISHED
     assert claim.message == (
-        "The smallest eigenvalue of the Hessian was -0.02 +- 1e-06, below -0.01. Parameters under a constraint: 20; "
+        "The smallest eigenvalue of the Hessian was -0.02 ± 1e-06, below -0.01. Parameters under a constraint: 20; "
         "it may not let them go along its direction."
     )
 

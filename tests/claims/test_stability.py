@@ -113,8 +113,8 @@ def test_of_mini_batches_the_batch_sharpness_counts(ratio, scatter, run, status,
 
 def test_what_it_says_of_batches():
     assert batched(0.97).message == (
-        "The largest eigenvalue was 14 +- 0.01, 0.7 times the limit of 20 (2 / learning rate, at 0.1); batch "
-        "sharpness was 19.4 +- 0.201 (standard error, 100 batches of 8), 0.97 times it: at the edge of stability, "
+        "The largest eigenvalue was 14 ± 0.01, 0.7 times the limit of 20 (2 / learning rate, at 0.1); batch "
+        "sharpness was 19.4 ± 0.201 (standard error, 100 batches of 8), 0.97 times it: at the edge of stability, "
         "where plain SGD usually stays."
     )
 

@@ -79,7 +79,7 @@ class NegativeCurvature(Question):
         if surely < 0.0 and surely <= -allowed and examination.constrained:
             evidence["constrained"] = Evidence(examination.constrained, "parameters")
             return self.open(
-                "The smallest eigenvalue of the Hessian was {smallest} +- {residual}, below {smallest__threshold}. "
+                "The smallest eigenvalue of the Hessian was {smallest} ± {residual}, below {smallest__threshold}. "
                 "Parameters under a constraint: {constrained}; it may not let them go along its direction.",
                 evidence,
                 scope=scope,
