@@ -29,8 +29,10 @@ class NotFrozen(Question):
     - established, where the noise ball of the rate was reached there (claim `noise-ball`), or where the pace of the
       mean's progress (P + 3 se(E), over the schedule time between the middles of its two windows), kept up for as
       much schedule time as the whole run had, would gain less than `least` of the run's fall;
-    - refuted, where that gain (of P alone) is `gain` of the fall or more, P > E + 3 se(E), and the distance to where
-      the mean heads is `several` times what the remaining schedule allows. The distance is that between the two
+    - refuted, where that gain (of P alone) is `gain` of the fall or more, P > `clear` E + 3 se(E), and the distance
+      to where the mean heads is `several` times what the remaining schedule allows. The gain is large because the
+      pace of a mean, which lags and would lessen, foretells two to ten times what there is; P is clear of E because
+      it scatters by as much (docs/certify/frozen.md). The distance is that between the two
       mean points, or, where a look half as old is known, the secant's: the slopes P / |x2 - x1| of the two looks
       meet zero there; less what the mean went, at the speed that it had, while the rate stayed what it was at the
       look. The schedule allows that speed times the schedule time that followed, with as many steps more at the
@@ -46,7 +48,8 @@ class NotFrozen(Question):
     fallen: float = 10.0
     covered: float = 0.05
     least: float = 0.02
-    gain: float = 0.05
+    gain: float = 0.2
+    clear: float = 5.0
     several: float = 3.0
 
     def answer(self, record: Record, examination: Examination) -> Claim:
@@ -106,7 +109,7 @@ class NotFrozen(Question):
         evidence = evidence | {
             "step": Evidence(step, "step"),
             "kept": Evidence(kept, "step"),
-            "progress": Evidence(look.progress, "loss", threshold=look.cost),
+            "progress": Evidence(look.progress, "loss", threshold=self.clear * look.cost),
             "cost": Evidence(look.cost, "loss", threshold=ERRORS * look.error),
             "gain": Evidence(gain, "loss", usual=whole, threshold=self.gain * whole),
             "most": Evidence(most, "loss", usual=whole, threshold=self.least * whole),
@@ -135,7 +138,7 @@ class NotFrozen(Question):
         )
         if (
             gain >= self.gain * whole > 0.0
-            and look.progress > max(look.cost + ERRORS * look.error, 0.0)
+            and look.progress > max(self.clear * look.cost + ERRORS * look.error, 0.0)
             and to_go >= self.several * allowed
         ):
             return self.claim(
