@@ -193,18 +193,19 @@ def test_thinned_probes_fall_on_steps_that_apply_the_optimizer(tmp_path, monkeyp
 
     monkeypatch.setattr(pacer.Pacer, "_conclude", conclude)
     monkeypatch.setattr(pacer, "_SECONDS", 0.0)
+    monkeypatch.setattr(pacer, "_BLOCK", 2)
     bare, model = accumulating(4, optimizers.Adam(0.01)), accumulating(4, optimizers.Adam(0.01))
-    asked: dict[str, Any] = {"batch_size": 4, "epochs": 40, "shuffle": False}
+    asked: dict[str, Any] = {"batch_size": 4, "epochs": 11, "shuffle": False}
     bare.fit(X[:96], Z[:96], verbose=0, **asked)
     record = fitted(tmp_path / "run", model, X[:96], Z[:96], budget=0.03, **asked)
     same(state(bare), state(model))
     (thinned,) = (event for event in record.events if event.kind == "thinned")
-    assert 0 < thinned.step < 600 and thinned.step % 4 == 0
-    after = [step for step in range(4, 961, 4) if step > thinned.step]
-    assert record.series["gradient_norm"].between(after[0], 960).steps.tolist() == after
+    assert 0 < thinned.step < 160 and thinned.step % 4 == 0
+    after = [step for step in range(4, 265, 4) if step > thinned.step]
+    assert record.series["gradient_norm"].between(after[0], 264).steps.tolist() == after
     measured = [step for step in after if (step // 4 - 1) % 4 < 2]
-    assert record.series["update_norm"].between(after[0], 960).steps.tolist() == measured
-    cosines = record.series["gradient_cosine"].between(after[1], 960).steps.tolist()
+    assert record.series["update_norm"].between(after[0], 264).steps.tolist() == measured
+    cosines = record.series["gradient_cosine"].between(after[1], 264).steps.tolist()
     assert cosines == [step for step in measured if step >= after[1] and (step // 4 - 1) % 4 == 1]
 
 
