@@ -21,7 +21,7 @@ class Gradients:
     `products` (k,) are the inner products of the two gradients of each pair, `squares` (2 k,) the squared norms, both
     (loss/parameter)^2; `batch_size` examples made each gradient. `whole` is the squared norm of the gradient over all
     examples that were looked at, NaN where it was not taken; `rounding` the mean squared norm of what moving the
-    weights by the precision of their type changes of that gradient, likewise.
+    weights by the precision of their type changes of that gradient, NaN where the examples differ by far more.
     """
 
     products: Vector

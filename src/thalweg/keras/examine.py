@@ -14,7 +14,7 @@ from thalweg.examination import BatchSharpness, Examination, Gradients, Losses, 
 from thalweg.keras.arguments import arrays_of
 from thalweg.keras.autodiff import Products, products
 from thalweg.keras.examine_batches import batch_sharpness
-from thalweg.keras.examine_gradients import gradients
+from thalweg.keras.examine_gradients import PASSES, gradients
 from thalweg.keras.examine_plane import examine_plane
 from thalweg.keras.examine_spectrum import Spectrum, examine_spectrum
 from thalweg.keras.examine_study import examine_study
@@ -30,8 +30,6 @@ _Part = TypeVar("_Part")
 _SEED = 20260
 _BATCHES = 400
 """Mini-batch gradients at most."""
-_FOR_GRADIENTS = 2
-"""Passes over the examples that the gradients take."""
 _DRAWN = 256
 """Examples over which the plane of the path is drawn: it takes hundreds of passes."""
 
@@ -177,10 +175,11 @@ class _Examiner:
         return Losses(inference.losses(), products(model, subject.validation).losses())
 
     def _gradients(self, made: Products) -> Gradients:
-        return gradients(made, _batch_size(self._record), _BATCHES, self._seed)
+        return gradients(made, _batch_size(self._record), _BATCHES, self._seed, self._allowed)
 
     def _spectrum(self, made: Products) -> Spectrum:
-        return examine_spectrum(made, self._subject.model, budget=self._allowed * 4 // 5, seed=self._seed)
+        budget = min(self._allowed * 4 // 5, max(self._allowed - PASSES, 0))
+        return examine_spectrum(made, self._subject.model, budget=budget, seed=self._seed)
 
     def _step(self) -> int | None:
         """The examples of a training step, None where not known."""
@@ -197,7 +196,7 @@ class _Examiner:
         size *= inner.gradient_accumulation_steps or 1
         if total is not None and size >= total:
             return None
-        return batch_sharpness(made, size, max(self._allowed // 5 - _FOR_GRADIENTS, 0), self._seed)
+        return batch_sharpness(made, size, max(self._allowed // 5 - PASSES, 0), self._seed)
 
     def _plane(self) -> Plane:
         subject = self._subject

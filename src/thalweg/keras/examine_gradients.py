@@ -13,13 +13,17 @@ from thalweg.stats.noise_scale import noise_scale
 if TYPE_CHECKING:
     from thalweg.keras.autodiff import Products
 
+PASSES = 2
+"""Over the examples: their gradients in batches, and all at once."""
+_QUIET = 1e-4
+"""Noise below this share of the squared gradient's tells nothing: the rounding of the weights may be more."""
 _ROUNDED = 4
 """Ways in which the weights are rounded: of a few weights alone one way may leave the gradient as it was."""
 _APART = 0.1
 """Farther from the whole gradient, in units of its norm and noise, the batches' mean needs another explanation."""
 
 
-def gradients(products: "Products", batch_size: int, most: int, seed: int) -> Gradients:
+def gradients(products: "Products", batch_size: int, most: int, seed: int, budget: int = 100) -> Gradients:
     """The gradients of disjoint batches of the examples, at the present weights, in pairs.
 
     One partition of all examples in random order: no example comes twice, so that the pairs are as independent as
@@ -30,8 +34,14 @@ def gradients(products: "Products", batch_size: int, most: int, seed: int) -> Gr
     mode: there it is the batches that training sees. Nothing may be random in `products`: a dropout mask that all
     batches share would pass for a gradient.
 
-    Raises `UnsupportedError` where there are too few examples, and where the objective is no mean over them.
+    Within `budget` passes over the examples: two, and four more for the rounding, which is looked at where the
+    examples hardly differ.
+
+    Raises `UnsupportedError` where there are too few examples or passes, and where the objective is no mean over
+    the examples.
     """
+    if budget < PASSES:
+        raise UnsupportedError("too few products were allowed")
     n = products.examples
     size = max(min(batch_size, n // (2 * FEWEST)), -(-n // max(most, 2)), 1)
     pairs = n // size // 2
@@ -55,7 +65,8 @@ def gradients(products: "Products", batch_size: int, most: int, seed: int) -> Gr
     noise = noise_scale(inner, squares, size, n).trace / n
     if float(rest @ rest) > _APART**2 * (square + max(noise, 0.0)) and not _mean(products):
         raise UnsupportedError("the objective is a sum over examples, and a batch of them has another one")
-    return Gradients(inner, squares, size, square, _rounding(products, mean, seed))
+    quiet = noise <= _QUIET * square and budget >= PASSES + _ROUNDED
+    return Gradients(inner, squares, size, square, _rounding(products, mean, seed) if quiet else np.nan)
 
 
 def _rounding(products: "Products", gradient: np.ndarray, seed: int) -> float:
