@@ -19,8 +19,12 @@ from scipy.optimize import brentq
 from scipy.special import logsumexp, softmax, stdtrit
 from sklearn.datasets import load_digits
 
+from thalweg import Record, Series
+from thalweg.certificate import Status
+from thalweg.claims import NoiseBall
+from thalweg.examination import Examination
 from thalweg.stats.looks import A_DOUBLING, Look, Looks
-from thalweg.stats.noise_ball import reached
+from thalweg.stats.noise_ball import RUNNING, reached
 
 Array = NDArray[np.float64]
 SEED = 4_100_000
@@ -245,6 +249,39 @@ def columns(looks: list[Look]) -> list[list[float]]:
     return [[float(getattr(look, name)) for look in looks] for name in names]
 
 
+BIASES = (10.0, 3.0, 1.0, 0.3, 0.1, 0.0)
+"""How far the run had still to go at a look, in floors: from here up to the one before."""
+
+
+def refutations(case: Quadratic, course: Course) -> list[str]:
+    """How often the claim is refuted at the looks, by how far the run had still to go."""
+    refuted, asked = np.zeros(len(BIASES), int), np.zeros(len(BIASES), int)
+    for looks in course.looks:
+        for count in range(RUNNING, len(looks) + 1):
+            status = NoiseBall().ask(recorded(looks[:count], case.ratio), Examination()).status
+            left = course.bias[looks[count - 1].span - 1]
+            place = next(k for k, least in enumerate(BIASES) if left >= least)
+            asked[place] += 1
+            refuted[place] += status is Status.REFUTED
+    return [
+        f"{100 * part / whole:.0f} % of {whole:,}" if whole else "-"
+        for part, whole in zip(refuted, asked, strict=True)
+    ]
+
+
+def recorded(looks: list[Look], start: float) -> Record:
+    """What the watch writes down of them, under a constant rate."""
+    steps = [look.span for look in looks]
+    names = ("average_span", "early_average_loss", "average_loss", "iterate_loss", "iterate_loss_error")
+    series = [
+        Series(name, "steps" if "span" in name else "loss", steps, values)
+        for name, values in zip(names, columns(looks), strict=True)
+    ]
+    distances = Series("average_distance", "parameter", steps, [look.distance for look in looks])
+    rates = Series("learning_rate", "1", [1, steps[-1]], [1.0, 1.0])
+    return Record.of([*series, distances, rates], {"initial_loss": start})
+
+
 TESTS: dict[str, Test] = {
     "Pflug, Chee-Toulis, burn-in 100": pflug(100),
     "Pflug, Chee-Toulis, burn-in 1,000": pflug(1000),
@@ -271,11 +308,12 @@ def table(title: str, head: list[str], rows: list[list[str]]) -> None:
 def quadratics(momentum: float, replicates: int, seed: int) -> None:
     early: dict[str, list[str]] = {name: [] for name in TESTS}
     times: dict[str, list[str]] = {name: [] for name in TESTS}
-    described = []
+    described, refuted = [], []
     for index, case in enumerate(CASES):
         steps = max(4 * case.until(0.1), 12_000)
         course = run(case, momentum, steps, replicates, seed + 10 * index)
         arrived = case.until(0.1)
+        refuted.append([case.name, *refutations(case, course)])
         for name, test in TESTS.items():
             step = test(course)
             did = step < NEVER
@@ -302,6 +340,9 @@ def quadratics(momentum: float, replicates: int, seed: int) -> None:
     )
     title = f"Median time to fire over the time until bias = floor / 10 ({word})"
     table(title, ["test", *names], [[k, *v] for k, v in times.items()])
+    spans = [f"{high:g} to {low:g}" for high, low in pairwise(BIASES)]
+    head = ["case", f"bias over {BIASES[0]:g} floors", *spans]
+    table(f"Looks at which ours says that the mean goes on to improve ({word})", head, refuted)
 
 
 # Small networks: digits with a fifth of the labels drawn anew, and a run that is long enough for a reference.
