@@ -316,7 +316,7 @@ def test_cost_of_many_parameters() -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 32e6  # bytes: those of one layer's four million parameters in float64
+    assert peak < 40e6  # bytes: a layer's four million parameters twice; a full look at all takes 112e6
 
 
 def test_odd_weights_leave_facts_out() -> None:
