@@ -9,7 +9,7 @@ TENSORFLOW ?= $(if $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m)),te
 # Several threads of PyTorch on few cores hinder one another: a small step then takes ten times as long.
 QUIET = TF_CPP_MIN_LOG_LEVEL=3 CUDA_VISIBLE_DEVICES= OMP_NUM_THREADS=1
 # As many tests side by side as there are cores, a file's one after another: they share what the file sets up.
-PYTEST = $(QUIET) $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
+PYTEST = $(QUIET) $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 .PHONY: demo test docs lint unit seam e2e clean
 
