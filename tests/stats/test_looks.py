@@ -42,7 +42,7 @@ def test_looks_equal_sums_over_every_point():
         late = np.average(centres[4:], axis=0, weights=lengths[4:])
         assert look.early == pytest.approx(value(early)) and look.late == pytest.approx(value(late))
         assert look.distance == pytest.approx(float(np.linalg.norm(early - late)))
-        values = [[value(path[t]) for t in b[1::2]] for b in blocks[4:]]
+        values = [[value(path[t]) for t in b] for b in blocks[4:]]
         assert look.iterates == pytest.approx(np.average(np.mean(values, axis=1), weights=lengths[4:]))
         assert look.error == pytest.approx(mean(np.ravel(values)).error)
         assert look.progress == look.early - look.late and look.cost == look.iterates - look.late

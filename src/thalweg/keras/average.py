@@ -29,8 +29,8 @@ FREE = 0.25
 """Seconds that the averages may take whatever the budget: beside what it costs to begin a `fit` they are little."""
 _CALLS = 64
 """Calls of the train function before the first look at least: at most every other one is followed by a snapshot."""
-_EVALUATIONS = SNAPSHOTS // 2 + 1
-"""From one look to the next: of every other snapshot, and of a mean."""
+_EVALUATIONS = SNAPSHOTS + 1
+"""From one look to the next: of each snapshot, and of a mean."""
 _TIMED = 8
 """Steps that are timed, before the sums begin."""
 

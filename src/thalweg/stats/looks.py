@@ -14,7 +14,7 @@ Point = Sequence[NDArray[np.floating]]
 A_DOUBLING = 4
 """Looks to a doubling of the time: the factor is 2^(1/4), so that t/2 and t/4 are looks too."""
 SNAPSHOTS = 8
-"""Snapshots of the point between two looks, evenly spaced, of which every other is also evaluated."""
+"""Snapshots of the point between two looks, evenly spaced; each is also evaluated."""
 SHORTEST = 32
 """The earliest first look: before it there would be no step between two looks."""
 KEPT = 2 * A_DOUBLING + 1
@@ -75,14 +75,12 @@ class Looks:
 
     def add(self, time: int, point: Point) -> Look | None:
         """A snapshot at a time that is due, or as soon after it as it could be had; the look that it completes."""
-        evaluated = len(self._due) % 2 == 1
         while self._due and self._due[0] <= time:
             self._due.popleft()
         found = None
         with np.errstate(all="ignore"):
             self._take(point)
-            if evaluated or not self._due:
-                self._values[-1].append(self._value(point))
+            self._values[-1].append(self._value(point))
             while not self._due:
                 found = self._close()
                 self._open()
