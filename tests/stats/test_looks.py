@@ -13,8 +13,11 @@ from thalweg.stats.looks import KEPT, Look, Looks
 from thalweg.stats.noise_ball import reached
 
 
-def followed(path: np.ndarray, first: int) -> tuple[list[Look], list[int]]:
-    looks, found, taken = Looks(first, lambda point: float(np.sum(point[0] ** 2) + point[1].sum())), [], []
+def followed(path: np.ndarray, first: int, every: int = 1) -> tuple[list[Look], list[int]]:
+    def value(point: list[np.ndarray]) -> float:
+        return float(np.sum(point[0] ** 2) + point[1].sum())
+
+    looks, found, taken = Looks(first, value, every), [], []
     for time, x in enumerate(path):
         if time == looks.next:
             taken.append(time)
@@ -23,9 +26,10 @@ def followed(path: np.ndarray, first: int) -> tuple[list[Look], list[int]]:
     return found, taken
 
 
-def test_looks_equal_sums_over_every_point():
+@pytest.mark.parametrize("every", [1, 2])
+def test_looks_equal_sums_over_every_point(every):
     path = np.cumsum(np.random.default_rng(0).standard_normal((1200, 3)), axis=0)
-    found, taken = followed(path, 256)
+    found, taken = followed(path, 256, every)
     bounds = [round(64 * 2 ** (j / 4)) for j in range(17)]
     assert [look.span for look in found] == bounds[8:]
     assert bounds[8] == 256 and bounds[4] == 128 and bounds[12] == 512
@@ -42,7 +46,7 @@ def test_looks_equal_sums_over_every_point():
         late = np.average(centres[4:], axis=0, weights=lengths[4:])
         assert look.early == pytest.approx(value(early)) and look.late == pytest.approx(value(late))
         assert look.distance == pytest.approx(float(np.linalg.norm(early - late)))
-        values = [[value(path[t]) for t in b] for b in blocks[4:]]
+        values = [[value(path[t]) for t in b[every - 1 :: every]] for b in blocks[4:]]
         assert look.iterates == pytest.approx(np.average(np.mean(values, axis=1), weights=lengths[4:]))
         assert look.error == pytest.approx(mean(np.ravel(values)).error)
         assert look.progress == look.early - look.late and look.cost == look.iterates - look.late

@@ -29,8 +29,8 @@ FREE = 0.25
 """Seconds that the averages may take whatever the budget: beside what it costs to begin a `fit` they are little."""
 _CALLS = 64
 """Calls of the train function before the first look at least: at most every other one is followed by a snapshot."""
-_EVALUATIONS = SNAPSHOTS + 1
-"""From one look to the next: of each snapshot, and of a mean."""
+_ENOUGH = 2.0
+"""Doublings of the time with looks for which, where they cannot be had, every other snapshot alone is evaluated."""
 _TIMED = 8
 """Steps that are timed, before the sums begin."""
 
@@ -56,8 +56,8 @@ class Averages:
         self._fixed: list[Any] = []
         self._origin, self._due = 0, _TIMED
         self._timed: tuple[int, float] | None = None
-        self._step_takes, self._look_takes = math.inf, 0.0
-        self._spent = 0.0
+        self._step_takes, self._reading_takes, self._evaluation_takes = math.inf, 0.0, 0.0
+        self._spent, self._every = 0.0, 1
         self._rates: tuple[float, float] | None = None
         self.looked = 0
         self.open = share is None or share > 0.0
@@ -144,7 +144,7 @@ class Averages:
             if first is None or since < first // 4:
                 self._due = 2 * since if first is None else first // 4
                 return []
-            self._looks = Looks(max(first, 4 * since), self._value)
+            self._looks = Looks(max(first, 4 * since), self._value, self._every)
             self.reason = "the run was too short"
         found = None
         if since >= self._looks.next:
@@ -162,16 +162,23 @@ class Averages:
         if size > BYTES:
             self._stop(f"they would take {size / 2**20:,.0f} MB, more than {BYTES / 2**20:,.0f}")
             return None
-        if not self._look_takes and not self._try_out(trainable):
+        if not self._evaluation_takes and not self._try_out(trainable):
             return None
         if self._share is None:
             return least
         affordable = max(FREE, self._share * self._step_takes * steps) - self._spent
-        # Of the looks that it can afford twice `A_DOUBLING` go by before the first that is complete.
-        doublings = (affordable / self._look_takes) / A_DOUBLING - 2.0
+        for self._every in (1, 2):
+            evaluations = (
+                SNAPSHOTS // self._every + 1
+            )  # from one look to the next: of snapshots, and of a mean
+            look_takes = SNAPSHOTS * self._reading_takes + evaluations * self._evaluation_takes
+            # Of the looks that it can afford twice `A_DOUBLING` go by before the first that is complete.
+            doublings = (affordable / look_takes) / A_DOUBLING - 2.0
+            if doublings >= _ENOUGH:
+                break
         if doublings < 0.0:
             self.reason = "the budget did not afford them"
-            self._look_takes = 0.0  # to be timed anew: the machine may have been busy with other things
+            self._evaluation_takes = 0.0  # to be timed anew: the machine may have been busy with other things
             return None
         earliest: float = (steps - self._origin) * 0.5 ** min(doublings, 60.0)
         return max(least, math.ceil(earliest))
@@ -188,7 +195,7 @@ class Averages:
         point = [_on_host(part) for part in trainable]
         read = time.perf_counter()
         self._value(point)
-        self._look_takes = SNAPSHOTS * (read - start) + _EVALUATIONS * (time.perf_counter() - read)
+        self._reading_takes, self._evaluation_takes = read - start, time.perf_counter() - read
         return True
 
     def _value(self, point: Point) -> float:

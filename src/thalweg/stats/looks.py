@@ -14,7 +14,7 @@ Point = Sequence[NDArray[np.floating]]
 A_DOUBLING = 4
 """Looks to a doubling of the time: the factor is 2^(1/4), so that t/2 and t/4 are looks too."""
 SNAPSHOTS = 8
-"""Snapshots of the point between two looks, evenly spaced; each is also evaluated."""
+"""Snapshots of the point between two looks, evenly spaced."""
 SHORTEST = 32
 """The earliest first look: before it there would be no step between two looks."""
 KEPT = 2 * A_DOUBLING + 1
@@ -52,11 +52,12 @@ class Looks:
     """The looks at t = first * 2^(j/4), j = 0, 1, ..., made from a few snapshots between each two.
 
     `value` is asked of snapshots and of mean points. Times count from 0, where the sums begin. Nothing of a
-    snapshot is kept, whoever owns its memory: `KEPT` points are all that is held.
+    snapshot is kept, whoever owns its memory: `KEPT` points are all that is held. Every so many of them (`every`, 1
+    or 2) is also evaluated.
     """
 
-    def __init__(self, first: int, value: Callable[[Point], float]) -> None:
-        self._first, self._value = max(first, SHORTEST), value
+    def __init__(self, first: int, value: Callable[[Point], float], every: int = 1) -> None:
+        self._first, self._value, self._every = max(first, SHORTEST), value, every
         self._means: deque[tuple[int, list[NDArray[np.floating]]]] = deque(maxlen=2 * A_DOUBLING)
         self._lates: deque[float] = deque(maxlen=A_DOUBLING + 1)
         self._values: deque[list[float]] = deque(maxlen=A_DOUBLING)
@@ -75,12 +76,14 @@ class Looks:
 
     def add(self, time: int, point: Point) -> Look | None:
         """A snapshot at a time that is due, or as soon after it as it could be had; the look that it completes."""
+        evaluated = (len(self._due) - 1) % self._every == 0
         while self._due and self._due[0] <= time:
             self._due.popleft()
         found = None
         with np.errstate(all="ignore"):
             self._take(point)
-            self._values[-1].append(self._value(point))
+            if evaluated or not self._due:
+                self._values[-1].append(self._value(point))
             while not self._due:
                 found = self._close()
                 self._open()
