@@ -113,7 +113,14 @@ def simulated(case: Quadratic, noise: float, replicates: int, seed: int) -> list
 
 
 def record(rates: Array, rows: list[tuple[int, Look]], losses: Array) -> Record:
-    at, steps = np.arange(1, len(rates) + 1), [step for step, _ in rows]
+    at = np.arange(1, len(rates) + 1)
+    series = [Series("learning_rate", "1", at, rates), Series("loss", "loss", at, losses), *looked(rows)]
+    return Record.of(series, {"initial_loss": float(losses[0])})
+
+
+def looked(rows: list[tuple[int, Look]]) -> list[Series]:
+    """What the watch writes down of the looks at these steps."""
+    steps = [step for step, _ in rows]
     fields = {
         "average_span": ("steps", "span"),
         "early_average_loss": ("loss", "early"),
@@ -122,12 +129,10 @@ def record(rates: Array, rows: list[tuple[int, Look]], losses: Array) -> Record:
         "iterate_loss_error": ("loss", "error"),
         "average_distance": ("parameter", "distance"),
     }
-    looked = [
+    return [
         Series(name, unit, steps, [getattr(look, key) for _, look in rows])
         for name, (unit, key) in fields.items()
     ]
-    series = [Series("learning_rate", "1", at, rates), Series("loss", "loss", at, losses), *looked]
-    return Record.of(series, {"initial_loss": float(losses[0])})
 
 
 def by_simulation(replicates: int, first: int) -> dict[str, dict[str, Counter[Status]]]:

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from frozen import looked
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import logsumexp, softmax, stdtrit
@@ -270,16 +271,9 @@ def refutations(case: Quadratic, course: Course) -> list[str]:
 
 
 def recorded(looks: list[Look], start: float) -> Record:
-    """What the watch writes down of them, under a constant rate."""
-    steps = [look.span for look in looks]
-    names = ("average_span", "early_average_loss", "average_loss", "iterate_loss", "iterate_loss_error")
-    series = [
-        Series(name, "steps" if "span" in name else "loss", steps, values)
-        for name, values in zip(names, columns(looks), strict=True)
-    ]
-    distances = Series("average_distance", "parameter", steps, [look.distance for look in looks])
-    rates = Series("learning_rate", "1", [1, steps[-1]], [1.0, 1.0])
-    return Record.of([*series, distances, rates], {"initial_loss": start})
+    """The record of a run under a constant rate with these looks."""
+    rates = Series("learning_rate", "1", [1, looks[-1].span], [1.0, 1.0])
+    return Record.of([*looked([(look.span, look) for look in looks]), rates], {"initial_loss": start})
 
 
 TESTS: dict[str, Test] = {

@@ -68,7 +68,7 @@ def differences(stored: Certificate, made: Certificate) -> tuple[str, ...]:
         if name in made.subject and made.subject[name] != digest
     ]
     found += [
-        f"the {name} that it is of are not kept: give them, as in thalweg.verify(..., model=model, data=(x, y))"
+        f"the {name} that it is of are not kept; what was given by hand is to be given again (thalweg.verify)"
         for name in stored.subject
         if name not in made.subject
     ]

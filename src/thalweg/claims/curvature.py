@@ -76,7 +76,8 @@ class NegativeCurvature(Question):
             "missed": Evidence(found.missed, "fraction", threshold=self.missed),
         }
         surely = smallest.value + smallest.residual
-        if surely < 0.0 and surely <= -allowed and examination.constrained:
+        bends = surely < 0.0 and surely <= -allowed
+        if bends and examination.constrained:
             evidence["constrained"] = Evidence(examination.constrained, "parameters")
             return self.open(
                 "The smallest eigenvalue of the Hessian was {smallest} ± {residual}, below {smallest__threshold}. "
@@ -84,7 +85,7 @@ class NegativeCurvature(Question):
                 evidence,
                 scope=scope,
             )
-        if surely < 0.0 and surely <= -allowed:
+        if bends:
             evidence["steps"] = Evidence(float(0.5 * norm / -surely), "steps")
             return self.claim(
                 Status.REFUTED,

@@ -94,9 +94,9 @@ class GradientZero(Question):
         if examination.constrained:
             evidence["constrained"] = Evidence(examination.constrained, "parameters")
             message += (
-                " Parameters under a constraint: {constrained}; where it holds them, the gradient need not "
+                " Parameters under a constraint: {constrained}; "
+                "where it holds them, the gradient need not vanish."
             )
-            message += "vanish."
         return self.claim(Status.REFUTED, message, evidence, scope=scope)
 
     def _all(

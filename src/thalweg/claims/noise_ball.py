@@ -76,10 +76,11 @@ class NoiseBall(Question):
             )
         if last.cost <= 0.0:
             return self.open(f"{said}: there was no noise ball.", evidence, scope=scope)
-        least, further = self.least * fall(record, last.late), _further(found)
-        evidence["fall"] = Evidence(fall(record, last.late), "loss")
-        evidence["further"] = Evidence(further, "loss", threshold=max(last.cost + ERRORS * last.error, least))
-        if _improves(found, least) and further > max(last.cost + ERRORS * last.error, least):
+        whole, further = fall(record, last.late), _further(found)
+        enough = max(last.cost + ERRORS * last.error, self.least * whole)
+        evidence["fall"] = Evidence(whole, "loss")
+        evidence["further"] = Evidence(further, "loss", threshold=enough)
+        if _improves(found, self.least * whole) and further > enough:
             message = (
                 "Up to step {step} the mean of the weights went on to improve: the loss there fell by {progress} of "
                 "a whole fall of {fall}, the noise of the steps cost {cost}, and as many steps again would bring "

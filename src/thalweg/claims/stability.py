@@ -81,12 +81,12 @@ class StepSize(Question):
         low, high = max(one - off for one, off in known), max(one + off for one, off in known)
         if high <= 1.0 - self.edge:
             return self.claim(Status.ESTABLISHED, begin + "below the edge.", evidence, scope=scope)
-        if not (high <= 1.0 + self.edge or low > 1.0 + self.edge):
-            return self.open(begin + "too wide an interval to tell.", evidence, scope=scope)
         if high <= 1.0 + self.edge:
-            where = "at the edge of stability, where "
-            where += "plain SGD usually stays." if batches.held else "full-batch training usually stays."
+            who = "plain SGD" if batches.held else "full-batch training"
+            where = f"at the edge of stability, where {who} usually stays."
             return self.claim(Status.ESTABLISHED, begin + where, evidence, scope=scope)
+        if not low > 1.0 + self.edge:
+            return self.open(begin + "too wide an interval to tell.", evidence, scope=scope)
         if rising > self.size or np.isnan(rising):
             where = "above the edge, but the loss was not seen to rise."
             return self.open(begin + where, evidence, scope=scope)

@@ -167,21 +167,22 @@ class Averages:
         if self._share is None:
             return least
         affordable = max(FREE, self._share * self._step_takes * steps) - self._spent
-        for self._every in (1, 2):
-            evaluations = (
-                SNAPSHOTS // self._every + 1
-            )  # from one look to the next: of snapshots, and of a mean
-            look_takes = SNAPSHOTS * self._reading_takes + evaluations * self._evaluation_takes
-            # Of the looks that it can afford twice `A_DOUBLING` go by before the first that is complete.
-            doublings = (affordable / look_takes) / A_DOUBLING - 2.0
-            if doublings >= _ENOUGH:
-                break
+        doublings, self._every = self._doublings(affordable, 1), 1
+        if doublings < _ENOUGH:
+            doublings, self._every = self._doublings(affordable, 2), 2
         if doublings < 0.0:
             self.reason = "the budget did not afford them"
             self._evaluation_takes = 0.0  # to be timed anew: the machine may have been busy with other things
             return None
         earliest: float = (steps - self._origin) * 0.5 ** min(doublings, 60.0)
         return max(least, math.ceil(earliest))
+
+    def _doublings(self, affordable: float, every: int) -> float:
+        """Of the time, with looks for which every so many snapshots are evaluated, in so many seconds."""
+        evaluations = SNAPSHOTS // every + 1  # from one look to the next: of snapshots, and of a mean
+        look_takes = SNAPSHOTS * self._reading_takes + evaluations * self._evaluation_takes
+        # Of the looks that it can afford twice `A_DOUBLING` go by before the first that is complete.
+        return affordable / look_takes / A_DOUBLING - 2.0
 
     def _try_out(self, trainable: Sequence[Any]) -> bool:
         """Time what one look costs. The first evaluation compiles, and says nothing about the next."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import keras
 
 from thalweg.errors import UnsupportedError
+from thalweg.keras.facts import step_size
 from thalweg.keras.feed import Batch
 from thalweg.keras.keeper import Keeper
 from thalweg.keras.notices import Notices
@@ -23,7 +24,9 @@ class Curvature:
         if self._sharpness is None:
             return
         try:
-            self._keeper.looked(self._sharpness.look(model, self._lookable(examples()), self._a_step(total)))
+            self._keeper.looked(
+                self._sharpness.look(model, self._lookable(examples()), step_size(self._keeper.info, total))
+            )
             return
         except UnsupportedError as error:
             if self._keeper.step == 0:  # a model without weights yet, an optimizer without a state
@@ -36,11 +39,6 @@ class Curvature:
         self._sharpness, reason = None, f"the curvature is not tracked: {reason}"
         self._keeper.unwatched(reason)
         self._notices.line(reason)
-
-    def _a_step(self, total: int | None) -> int | None:
-        """The examples of a training step, None where not known."""
-        size: int | None = self._keeper.info.get("fit", {}).get("batch_size")
-        return size if size is None or total is None else min(size, total)
 
     def _lookable(self, examples: Batch | None) -> Batch:
         if examples is None:

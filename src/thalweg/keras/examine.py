@@ -18,9 +18,11 @@ from thalweg.keras.examine_gradients import PASSES, gradients
 from thalweg.keras.examine_plane import examine_plane
 from thalweg.keras.examine_spectrum import Spectrum, examine_spectrum
 from thalweg.keras.examine_study import examine_study
+from thalweg.keras.facts import batch_size, step_size
 from thalweg.keras.feed import Batch, mapped
 from thalweg.keras.kept import Subject, subject
 from thalweg.keras.mode import in_training, mode
+from thalweg.keras.model_facts import accumulated
 from thalweg.record import Record
 from thalweg.study import Study
 from thalweg.study_examination import StudyExamination
@@ -28,6 +30,8 @@ from thalweg.study_examination import StudyExamination
 _Part = TypeVar("_Part")
 
 _SEED = 20260
+_USUAL = 32
+"""Keras's batch size, where that of the training is not known."""
 _BATCHES = 400
 """Mini-batch gradients at most."""
 _DRAWN = 256
@@ -101,7 +105,7 @@ def examine_runs(
         first.training,
         first.validation,
         total=first.total,
-        batch_size=_batch_size(study.records[0]),
+        batch_size=batch_size(study.records[0].info) or _USUAL,
         evaluations=products * len(study),
         seed=seed,
         progress=progress,
@@ -113,30 +117,24 @@ def examine_runs(
     return replace(examination, asked=products, subject=digests)
 
 
-def _batch_size(record: Record) -> int:
-    """That of the training; Keras's own where it is not known."""
-    return _recorded_size(record) or 32
-
-
-def _recorded_size(record: Record) -> int | None:
-    fit = record.info.get("fit")
-    size = fit.get("batch_size") if isinstance(fit, Mapping) else None
-    return size if isinstance(size, int) and size > 0 else None
-
-
 class _Examiner:
     """The parts of an examination as they are made, and what is left of the budget."""
 
     def __init__(self, subject: Subject, record: Record, allowed: int, seed: int, progress: Progress) -> None:
         self._subject, self._record, self._allowed, self._seed = subject, record, allowed, seed
         self._progress = progress
-        self._record_size = _recorded_size(record)
+        self._batch_size = batch_size(record.info)
         self._missing: dict[str, str] = {}
 
     def examine(self) -> Examination:
         """All parts, the cheapest first."""
         subject, model = self._subject, self._subject.model
-        whole = products(model, subject.training, training=in_training(model), step=self._step())
+        whole = products(
+            model,
+            subject.training,
+            training=in_training(model),
+            step=step_size(self._record.info, subject.total),
+        )
         parts: dict[str, Any] = {"losses": self._tried("losses", lambda: self._losses(whole))}
         self._progress("gradients", 0.1)
         parts["gradients"] = self._tried("gradients", lambda: self._gradients(whole))
@@ -175,25 +173,18 @@ class _Examiner:
         return Losses(inference.losses(), products(model, subject.validation).losses())
 
     def _gradients(self, made: Products) -> Gradients:
-        return gradients(made, _batch_size(self._record), _BATCHES, self._seed, self._allowed)
+        return gradients(made, self._batch_size or _USUAL, _BATCHES, self._seed, self._allowed)
 
     def _spectrum(self, made: Products) -> Spectrum:
         budget = min(self._allowed * 4 // 5, max(self._allowed - PASSES, 0))
         return examine_spectrum(made, self._subject.model, budget=budget, seed=self._seed)
 
-    def _step(self) -> int | None:
-        """The examples of a training step, None where not known."""
-        size, total = self._record_size, self._subject.total
-        return size if size is None or total is None else min(size, total)
-
     def _batches(self, made: Products) -> BatchSharpness | None:
         """Of the batches that went into one update; None where that took all examples."""
-        size, total = self._record_size, self._subject.total
+        size, total = self._batch_size, self._subject.total
         if size is None:
             raise UnsupportedError("the batch size of the training is not known")
-        optimizer = self._subject.model.optimizer
-        inner = getattr(optimizer, "inner_optimizer", optimizer)
-        size *= inner.gradient_accumulation_steps or 1
+        size *= accumulated(self._subject.model.optimizer)
         if total is not None and size >= total:
             return None
         return batch_sharpness(made, size, max(self._allowed // 5 - PASSES, 0), self._seed)

@@ -23,7 +23,9 @@ _APART = 0.1
 """Farther from the whole gradient, in units of its norm and noise, the batches' mean needs another explanation."""
 
 
-def gradients(products: "Products", batch_size: int, most: int, seed: int, budget: int = 100) -> Gradients:
+def gradients(
+    products: "Products", batch_size: int, most: int, seed: int, budget: int = PASSES + _ROUNDED
+) -> Gradients:
     """The gradients of disjoint batches of the examples, at the present weights, in pairs.
 
     One partition of all examples in random order: no example comes twice, so that the pairs are as independent as

@@ -1,6 +1,7 @@
 """The facts noted once: how the run was asked for, and with which versions."""
 
 import platform
+from collections.abc import Mapping
 from datetime import datetime
 from importlib import metadata
 from typing import Any
@@ -39,6 +40,19 @@ def run_facts(model: keras.Model, name: str, params: dict[str, Any], budget: flo
     if model.optimizer is not None:
         facts["optimizer"] = optimizer_facts(model)
     return facts
+
+
+def batch_size(info: Mapping[str, Any]) -> int | None:
+    """Examples in the first batch, as it was noted; None where that is not known."""
+    fit = info.get("fit")
+    size = fit.get("batch_size") if isinstance(fit, Mapping) else None
+    return size if isinstance(size, int) and size > 0 else None
+
+
+def step_size(info: Mapping[str, Any], total: int | None) -> int | None:
+    """Examples that a training step takes, of a `total`; None where that is not known."""
+    size = batch_size(info)
+    return size if size is None or total is None else min(size, total)
 
 
 def _name(part: Any) -> Any:

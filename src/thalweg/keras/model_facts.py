@@ -112,6 +112,12 @@ def steps_made(optimizer: Any) -> int | None:
     return None
 
 
+def accumulated(optimizer: Any) -> int:
+    """How many gradients an optimizer, inside its loss scale, adds up to one update."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    return getattr(inner, "gradient_accumulation_steps", None) or 1
+
+
 def _layer_facts(name: str, layer: keras.Layer, inputs: list[str] | None) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "name": name,

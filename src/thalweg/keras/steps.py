@@ -5,11 +5,10 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from thalweg.keras.blocks import Block, Layout, blocks
 from thalweg.keras.keeper import Keeper
-from thalweg.keras.model_facts import steps_made, with_still
+from thalweg.keras.model_facts import accumulated, steps_made, with_still
 from thalweg.keras.names import tensor_names
 from thalweg.keras.pacer import Pacer
 from thalweg.keras.seam import Seam
@@ -174,6 +173,5 @@ class Steps:
 
 def _accumulation(optimizer: Any) -> tuple[int, int]:
     """How many gradients the optimizer adds up to one update, and how many it has now."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
-    every = getattr(inner, "gradient_accumulation_steps", None) or 1
-    return every, int(ops.convert_to_numpy(inner._iterations)) % every if every > 1 else 0
+    every = accumulated(optimizer)
+    return every, (steps_made(optimizer) or 0) % every if every > 1 else 0

@@ -20,6 +20,8 @@ from thalweg.study_examination import StudyExamination
 
 CERTIFICATE = "certificate.json"
 """The file in the run folder."""
+_BEGINNING = 100
+"""Bytes by which a certificate is known."""
 SCHEMA = 1
 """Raised whenever a program that reads the document would misread a newer one; keys are added without."""
 
@@ -81,10 +83,15 @@ def is_certificate(path: str | PathLike[str]) -> bool:
     """Whether the file begins as a certificate does."""
     try:
         with Path(path).open("rb") as file:
-            start = b"".join(file.read(100).split())
+            return begins_certificate(file.read(_BEGINNING))
     except OSError:
         return False
-    return start.startswith(b'{"schema":') and b',"certificate":{' in start
+
+
+def begins_certificate(start: bytes) -> bool:
+    """Whether a file with this beginning is a certificate."""
+    text = b"".join(start[:_BEGINNING].split())
+    return text.startswith(b'{"schema":') and b',"certificate":{' in text
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from thalweg.errors import RunFolderError, UsageError
 from thalweg.record import Record
-from thalweg.store.certificates import is_certificate
+from thalweg.store.certificates import begins_certificate
 from thalweg.store.csv_log import read_csv
 from thalweg.store.journal_reader import read_journal
 from thalweg.store.json_log import read_json
@@ -62,7 +62,7 @@ def _file(path: Path, asked: Asked) -> Record:
     if EVENTS in path.name:
         return read_events(path, asked)
     text = start.lstrip(b"\xef\xbb\xbf\xff\xfe").replace(b"\0", b"").lstrip()
-    if is_certificate(path):
+    if begins_certificate(start):
         raise RunFolderError(f"{str(path)!r} is a certificate: `thalweg verify` and `thalweg report` read it")
     if text.startswith((b"{", b"[")):
         return read_json(path, asked)
