@@ -18,6 +18,13 @@ def test_says_how_much_it_looked_at() -> None:
     assert finding.message == "All 400 losses, 400 gradients and 4 validation losses were finite."
 
 
+def test_a_run_of_one_step_is_told_in_the_singular_and_its_loss_is_finite() -> None:
+    one = Record(series={name: series(name, [1.5], [1]) for name in ("loss", "gradient_norm")}, info={})
+    assert ask("N001", one).message == "The 1 loss and 1 gradient were finite."
+    known = Record(series=one.series, info={"constant_prediction_loss": 1.0})
+    assert ask("B001", known).message == "Not assessed: the record holds too few losses to tell, 1."
+
+
 def test_loss_first() -> None:
     gradient = np.where(np.arange(1, 2001) >= 77, np.nan, 1.0)
     finding = ask(

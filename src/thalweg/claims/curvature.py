@@ -10,6 +10,7 @@ from thalweg.examination import Examination
 from thalweg.finding import Evidence
 from thalweg.question import Question
 from thalweg.record import Record
+from thalweg.words import plural
 
 _UNIT = "loss/parameter^2"
 
@@ -47,7 +48,7 @@ class NegativeCurvature(Question):
         """The claim on the spectrum that was measured."""
         found = examination.curvature
         assert found is not None
-        scope = f"{examination.which}, {found.products:,} products with the Hessian"
+        scope = f"{examination.which}, {plural(found.products, 'product')} with the Hessian"
         if found.gauss_newton:
             return self.open(
                 "Not looked at: only the Gauss-Newton matrix could be had, which bends downwards nowhere.",

@@ -15,6 +15,7 @@ from thalweg.record import Record
 from thalweg.rules.schedule import ScheduleEnded
 from thalweg.stats.looks import A_DOUBLING, Look
 from thalweg.stats.noise_ball import ERRORS
+from thalweg.words import plural
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class NotFrozen(Question):
         rates = np.abs(series.values)
         peak, last = float(np.max(rates)), float(rates[-1])
         evidence = {"last": Evidence(last, "1", usual=peak, threshold=peak / self.fallen)}
-        scope = f"the learning rates of {len(rates):,} steps"
+        scope = f"the learning rates of {plural(len(rates), 'step')}"
         if peak == 0.0:
             return self.claim(
                 Status.REFUTED, "The learning rate was {last} throughout.", evidence, scope=scope

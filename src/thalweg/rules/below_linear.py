@@ -77,7 +77,9 @@ class FarBelowLinear(Rule):
         if count < (100 if stepwise else 5):  # as L001: few steps are not held against a run
             word = "steps" if stepwise else "epochs"
             evidence = {"count": Evidence(count, word)}
-            return self.unassessed(f"Not assessed: {{count}} {word} are too few to tell.", evidence)
+            return self.unassessed(
+                f"Not assessed: the record holds too few {word} to tell, {{count}}.", evidence
+            )
         if not series.steps[-1] > 0:
             return self.unassessed("Not assessed: the probe batch was looked at before the first step alone.")
         reached = float(series.values[-1])

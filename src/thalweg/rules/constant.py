@@ -95,8 +95,8 @@ class NoBetterThanConstant(Rule):
         if np.isnan(made.low):
             reason = (
                 "the last loss was not finite"
-                if made.count and not np.isfinite(made.final)
-                else ("{count} losses are too few to tell where the run ended")
+                if made.adequate is False and not np.isfinite(made.final)
+                else "the record holds too few losses to tell, {count}"
             )
             return self.unassessed(f"Not assessed: {reason}.", evidence)
         learned = made.high < self._line(made.constant)

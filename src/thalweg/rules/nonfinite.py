@@ -187,7 +187,8 @@ class NonFinite(Rule):
         if not parts:
             evidence["norms"] = Evidence(len(record.series["parameter_norm"]))
             parts.append("{norms} parameter norms")
-        template = f"All {', '.join(parts[:-1])}{' and ' if parts[1:] else ''}{parts[-1]} were finite."
+        every = "All" if any(int(e.value) > 1 for e in evidence.values()) else "The"
+        template = f"{every} {', '.join(parts[:-1])}{' and ' if parts[1:] else ''}{parts[-1]} were finite."
         if skipped:
             evidence["skipped"] = Evidence(skipped, "steps")
             template = template[:-1] + "; loss scaling skipped {skipped} of these steps, as it is meant to."
