@@ -114,6 +114,33 @@ def test_a_mean_that_improved_and_has_stopped_refutes_nothing():
     )
 
 
+def improving(
+    progress: float = 3.0, falls: tuple[float, ...] = (1.0,) * 7, spans: Any = None, longer: int = 0
+) -> Claim:
+    """The claim on looks whose mean point falls so, where noise costs 0.5 with an error of 0.1."""
+    late = 20.0 - np.cumsum((0.0, *falls))
+    spans = np.asarray(128 * 2.0 ** (np.arange(len(late)) / 4.0) if spans is None else spans, dtype=int)
+    steps = np.maximum.accumulate(spans) + np.arange(len(spans))
+    looks = [Look(int(s), f + progress, f, f + 0.5, 0.1, 1.0) for s, f in zip(spans, late, strict=True)]
+    rows = [(int(step), look) for step, look in zip(steps, looks, strict=True)]
+    return ball(record(np.full(steps[-1] + longer, 0.1), rows))
+
+
+def test_each_line_of_a_mean_that_goes_on_improving():
+    assert improving().status is Status.REFUTED
+    assert improving(progress=0.81).status is Status.REFUTED
+    assert improving(progress=0.79).status is Status.NOT_ESTABLISHED, "within three errors of the cost"
+    begun_anew = [128, 152, 181, 215, 256, 304, 362, 128]
+    assert improving(spans=begun_anew).status is Status.NOT_ESTABLISHED, "the sums began anew"
+    assert improving(longer=300).status is Status.REFUTED
+    assert improving(longer=900).status is Status.NOT_ESTABLISHED, "an old look says nothing of the end"
+
+
+def test_a_fall_that_quickens_is_carried_on_no_faster_than_it_was():
+    claim = improving(falls=(0.25,) * 5 + (1.0, 2.0))
+    assert claim.evidence["further"].value == pytest.approx(4 * 2.0)
+
+
 def test_without_noise_there_is_no_ball():
     assert ball(descent(lambda s: 0.1, 20_000, noise=0.0)).status is Status.NOT_ESTABLISHED
 
@@ -170,6 +197,33 @@ def test_a_step_decay_that_leaves_time_at_every_rate_froze_nothing():
 def test_a_cosine_over_the_run_is_not_said_to_freeze():
     claim = frozen(descent(lambda s: 0.05 * (1 + np.cos(np.pi * s / 20_000)), 20_000))
     assert claim.status is not Status.REFUTED, claim.message
+
+
+def lowered(
+    progress: float = 1.0, cost: float = 0.05, error: float = 0.01, rest: tuple[float, int] = (0.01, 1_000)
+) -> Claim:
+    """The claim on a run of 1,000 steps at a rate of 1 and the rest at a lower one, which had fallen by 10.
+
+    The schedule time is 1,010, that between the middles of the look's windows 375: the gain is 2.7 progresses.
+    """
+    rates = np.concatenate([np.ones(1_000), np.full(rest[1], rest[0])])
+    looks = [(100, Look(100, 11.0, 8.0, 8.0, 0.1, 1.0))]
+    looks.append((1_000, Look(1_000, 1.0 + progress, 1.0, 1.0 + cost, error, 1.0)))
+    return frozen(record(rates, looks))
+
+
+def test_each_line_of_a_run_that_was_frozen():
+    assert lowered().status is Status.REFUTED
+    assert lowered(cost=0.18).status is Status.REFUTED
+    assert lowered(cost=0.21).status is Status.NOT_ESTABLISHED, "not clear of the cost of noise"
+    assert lowered(progress=0.76).status is Status.REFUTED
+    assert lowered(progress=0.72).status is Status.NOT_ESTABLISHED, "a gain of less than a fifth of the fall"
+    # left: 30 and then 200 of schedule time, at 1 / 375 of the distance each.
+    assert lowered(rest=(0.04, 2_000)).status is Status.NOT_ESTABLISHED, "two times what was left is near"
+    assert lowered(progress=0.05, error=0.001).status is Status.ESTABLISHED
+    assert lowered(progress=0.05, error=0.02).status is Status.NOT_ESTABLISHED, (
+        "it may have been three times that"
+    )
 
 
 def test_the_distance_to_go_is_the_quadratics():
