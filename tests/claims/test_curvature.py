@@ -41,6 +41,7 @@ def asked(smallest, largest=1.0, residual=1e-6, tolerance=1e-4, missed=0.01, **o
         (np.nan, {}, Status.NOT_ESTABLISHED),
         (-0.02, {"largest": 3.0}, Status.ESTABLISHED),  # little beside the steepest
         (-3.0, {"largest": 0.0}, Status.REFUTED),
+        (-1.0, {"largest": 0.5, "residual": 0.991}, Status.NOT_ESTABLISHED),  # the steepest way is down
         (-1e-12, {"largest": -1e-13, "residual": 1e-13, "tolerance": 1e-13}, Status.REFUTED),
         (0.0, {"largest": 0.0, "residual": 0.0, "tolerance": 0.0}, Status.ESTABLISHED),
     ],

@@ -50,6 +50,58 @@ def test_status(shape: str, status: Status, name: str, every: int, n: int) -> No
     assert claim.scope.endswith(f"to {n * every:,}")
 
 
+def test_each_line_of_the_interval_against_the_tolerance() -> None:
+    seen = set()
+    t = np.arange(400) / 400
+    for slope in (-0.4, -0.2, -0.15, -0.1, -0.05, 0.0):
+        for seed in range(6):
+            curve = 0.3 + 2.0 * np.exp(-t / 0.02) + slope * t
+            claim = asked(curve + 0.08 * np.random.default_rng(seed).standard_normal(400))
+            low, high, ahead = (claim.evidence[key].value for key in ("low", "high", "ahead"))
+            tolerance = claim.evidence["high"].threshold
+            inside, outside = -tolerance <= low and high <= tolerance, high < -tolerance
+            assert (claim.status is Status.ESTABLISHED) == inside
+            assert (claim.status is Status.REFUTED) == outside, "a straight fall goes on as it was"
+            if not (inside or outside):
+                seen.add((abs(ahead) <= tolerance, high < 0.0))
+    assert {(True, False), (False, True)} <= seen, "lines that no case lay between are not tested"
+
+
+def test_a_fall_that_quickens_is_carried_on_no_faster_than_it_was() -> None:
+    values = 30.0 - np.exp(3.0 * np.arange(400) / 400)
+    claim = asked(values)
+    first = int(claim.evidence["first"].value)
+    tail = values[first - 1 :]
+    means = [part.mean() for part in np.array_split(tail, 4)]
+    quarters = np.ceil(4.0 * 400 / (400 - first))
+    assert claim.status is Status.REFUTED
+    assert claim.evidence["ahead"].value == pytest.approx((means[3] - means[2]) * quarters)
+
+
+@pytest.mark.parametrize(
+    ("time", "status"),
+    [(0.1, Status.ESTABLISHED), (0.11, Status.NOT_ESTABLISHED), (0.4, Status.REFUTED)],
+)
+def test_each_line_of_a_fall_without_noise(time: float, status: Status) -> None:
+    """Its tail begins 0.05, 0.07 and 0.8 above the floor; a band of 0.1 / 1.6 is allowed."""
+    claim = asked(0.3 + 2.0 * np.exp(-np.arange(1000) / 1000 / time))
+    assert claim.status is status, claim.message
+    if status is Status.NOT_ESTABLISHED:
+        assert claim.evidence["band"].threshold < claim.evidence["band"].value < 0.1
+        assert abs(claim.evidence["ahead"].value) < 0.1
+
+
+def test_an_epoch_holds_every_example_once() -> None:
+    """What comes again in every epoch is no noise of the trend, where it is known how long an epoch is."""
+    rng = np.random.default_rng(3)
+    order = np.concatenate([rng.permutation(40) for _ in range(50)])
+    values = losses("settled", 2000, 0.001) + rng.standard_normal(40)[order]
+    known, unknown = asked(values, fit={"steps_per_epoch": 40}), asked(values)
+    widths = [c.evidence["high"].value - c.evidence["low"].value for c in (known, unknown)]
+    assert widths[0] < widths[1] / 5
+    assert known.status is Status.ESTABLISHED and unknown.status is Status.NOT_ESTABLISHED
+
+
 def test_the_change_of_as_many_steps_again() -> None:
     """A straight fall by 1.8 over the run falls by 1.8 over the next; the gain is 1.8 less an eighth."""
     claim = asked(losses("falling", noise=1e-6))

@@ -50,6 +50,13 @@ def asked(run: Record, examination: Examination | None = None) -> Claim:
     return ValidationAgrees().ask(run, examination or Examination())
 
 
+def test_it_is_held_against_one_standard_error() -> None:
+    rise = asked(record(TURNED)).evidence["kept"]
+    above = float(rise.value) - float(rise.usual)
+    assert asked(record(TURNED), losses(1.05 * above)).status is Status.ESTABLISHED
+    assert asked(record(TURNED), losses(0.95 * above)).status is Status.REFUTED
+
+
 @pytest.mark.parametrize(
     ("run", "examination", "status", "words"),
     [
