@@ -278,6 +278,7 @@ def test_answers_worse_than_a_linear_model() -> None:
         [2.3, 2.0, 1.5, 1.0, 0.8],
         [2.3, 0.9, 0.5, 0.3, 0.2],
         data={"examples": 1000, "linear": {"accuracy": 0.9}},
+        layers=[{"name": "bn", "class": "BatchNormalization", "momentum": 0.99}],
     )
     good = looked(short, probe_accuracy=[0.1, 0.5, 0.7, 0.9, 0.95])
     assert check(Modes(), good).verdict is Verdict.SATISFACTORY
@@ -309,6 +310,23 @@ def test_averages_that_are_known_to_lag() -> None:
     layers = [{"name": "bn", "class": "BatchNormalization", "momentum": 0.9999}]
     good = normalised([2.3, 1.2, 0.9, 0.5, 0.4], training, layers=layers)
     assert check(Modes(), good).verdict is Verdict.SATISFACTORY
+
+
+@pytest.mark.parametrize(
+    ("momentum", "inference", "verdict"),
+    [
+        (0.999, [1.4, 0.6], Verdict.CONCERN),  # of a momentum of 0.999 they hold 14 % after 2,000 steps
+        (0.998, [1.4, 0.6], Verdict.SATISFACTORY),  # and of 0.998 2 %
+        (0.999, [1.4, 0.55], Verdict.SATISFACTORY),  # a constant prediction has 2.3
+        (0.999, [1.1, 0.7], Verdict.SATISFACTORY),  # at the look before they were within a factor of two
+    ],
+)
+def test_averages_that_hold_a_trace_of_what_they_began_with(
+    momentum: float, inference: list[float], verdict: Verdict
+) -> None:
+    layers = [{"name": "bn", "class": "BatchNormalization", "momentum": momentum}]
+    record = normalised([2.3, 2.2, 2.1, *inference], [2.3, 1.5, 1.0, 0.6, 0.25], layers=layers)
+    assert check(Modes(), record).verdict is verdict
 
 
 def batched(size: int, kind: str = "BatchNormalization", **replaced: Any) -> Record:

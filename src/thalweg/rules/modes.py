@@ -37,14 +37,15 @@ class Modes(Rule):
 
     Or the averages are known to lag: the share of what they began with that batch normalisation still holds, its
     momentum to the power of the steps of the run, is above `stale`; then `lag` times the loss in training mode at
-    the last look is enough, in a network that has learned by the last line.
+    the last look is enough, in a network that has learned by the last line. Where the share is above `trace`, it
+    takes `ratio` at the last two looks, and a loss in inference of `material` of a constant prediction's or more.
 
     Dropout and noise make the loss larger in training, not in inference, and explain none of it.
 
     ## Thresholds
 
     `ratio` = 2, `share` = 0.5, `stale` = 0.75 (at Keras's momentum of 0.99 a run of 28 steps), `lag` = 1.5,
-    `few` = 4. Rates: docs/calibration.md.
+    `trace` = 0.1 (229 steps), `material` = 0.25, `few` = 4. Rates: docs/calibration.md.
 
     ## Known limits
 
@@ -75,6 +76,10 @@ class Modes(Rule):
     """Share of their first values that averages hold which did not follow."""
     lag: float = 1.5
     """Loss in inference over loss in training mode that such averages account for."""
+    trace: float = 0.1
+    """Share of their first values that averages hold which may account for more."""
+    material: float = 0.25
+    """Least loss in inference, over a constant prediction's, that such averages are blamed for."""
 
     def assess(self, record: Record) -> Finding:
         """The two losses at the last looks."""
@@ -127,7 +132,8 @@ class Modes(Rule):
         evidence["chance"] = Evidence(chance, "loss", threshold=self.share * chance)
         learned = bool(chance > 0.0 and np.all(training < self.share * chance))
         harm = None if not learned or np.all(inference >= chance) else shortfall(record)
-        if not learned or (harm is None and not lags and not np.all(inference >= chance)):
+        behind = lags or (held > self.trace and bool(np.all(inference >= self.material * chance)))
+        if not learned or (harm is None and not behind and not np.all(inference >= chance)):
             return self.finding(
                 Verdict.SATISFACTORY,
                 f"{_ENDED}; {words}.",
@@ -139,7 +145,7 @@ class Modes(Rule):
         if momenta:
             evidence["taken"] = Evidence(1.0 - float(max(momenta)), "1", usual=0.01)
             evidence["steps"] = Evidence(record.last_step, "steps")
-            evidence["held"] = Evidence(held, "fraction", threshold=self.stale)
+            evidence["held"] = Evidence(held, "fraction", threshold=self.stale if lags else self.trace)
             template += (
                 " The moving averages took over {taken} of each of {steps} batches, and still held {held} of what "
                 "they began with."
