@@ -34,6 +34,40 @@ def test_vanishing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("layers", "remedies"),
+    [
+        ([("Dense", "sigmoid")] * 3, ["Use ReLU", "Initialise", "Add `Batch", "Add residual"]),
+        (
+            [("Normalization", None), ("Dense", "relu"), ("Dense", "softmax")],
+            ["Initialise", "Add `Batch", "Add residual"],
+        ),
+        (
+            [("Dense", "relu"), ("Dense", "tanh"), ("BatchNormalization", None), ("Dense", "linear")],
+            ["Use ReLU", "Initialise", "Add residual"],
+        ),
+        ([("Dense", "gelu"), ("LayerNormalization", None), ("Add", None), ("Dense", None)], ["Initialise"]),
+    ],
+)
+def test_what_the_model_has_already_is_no_remedy(layers: list, remedies: list[str]) -> None:
+    record = profiled(10.0)
+    info = {**record.info, "layers": [{"class": kind, "activation": name} for kind, name in layers]}
+    finding = ask("G002", Record.of(record.series.values(), info, record.events))
+    assert [r.action[: len(start)] for r, start in zip(finding.remedies, remedies, strict=True)] == remedies
+
+
+def test_queries_and_keys_are_beside_the_way() -> None:
+    record = profiled(1.0)
+    beside = [
+        series(f"gradient_norm/{name}/kernel", np.full(2000, 1e-6)) for name in ("query", "key", "key#2")
+    ]
+    tensors = [{"name": f"{name}/kernel", "size": 4096} for name in ("query", "key", "key#2")]
+    info = {**record.info, "tensors": [*tensors, *record.info["tensors"]]}
+    attentive = Record.of([*beside, *record.series.values()], info, record.events)
+    assert ask("G002", attentive).verdict is Verdict.SATISFACTORY
+    assert ask("G002", attentive).evidence["count"].value == 6
+
+
+@pytest.mark.parametrize(
     ("factor", "layers", "verdict"),
     [(1.7, 16, Verdict.CONCERN), (1.5, 16, Verdict.SATISFACTORY), (1.7, 12, Verdict.SATISFACTORY)],
 )

@@ -43,9 +43,15 @@ def root_sizes(record: Record) -> dict[str, float]:
 def depth_profile(record: Record) -> tuple[list[str], list[float]]:
     """The kernels from the input on and the median over the run of each one's root mean square gradient.
 
-    Where a size is unknown the norms of all kernels are taken as they are.
+    Queries and keys of an attention are beside the way, not on it: what reaches them comes through the slope of a
+    softmax, which is next to nothing while all keys are alike. Where a size is unknown the norms of all kernels are
+    taken as they are.
     """
-    series = kernels(record, "gradient_norm")
+    series = {
+        name: norms
+        for name, norms in kernels(record, "gradient_norm").items()
+        if layer_of(name).partition("#")[0] not in ("query", "key")
+    }
     sizes = root_sizes(record)
     if not all(name in sizes for name in series):
         sizes = dict.fromkeys(series, 1.0)

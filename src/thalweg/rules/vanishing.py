@@ -6,22 +6,23 @@ from thalweg.finding import Family, Finding, Remedy
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.depth import over_depth
+from thalweg.rules.objective import rows
 
-_REMEDIES = (
-    Remedy(
-        "Use ReLU, GELU or SELU in the hidden layers.",
-        "The slope of a sigmoid is at most a quarter, and a product of them vanishes.",
-    ),
-    Remedy(
-        "Initialise to fit the activation: `he_normal` for ReLU, `glorot_uniform` for tanh.",
-        "The variance is then the same at every depth.",
-    ),
-    Remedy(
-        "Add `BatchNormalization` or `LayerNormalization` after the hidden layers.",
-        "It restores the scale at every layer.",
-    ),
-    Remedy("Add residual connections.", "They give the gradient a path of slope one."),
+_ACTIVATION = Remedy(
+    "Use ReLU, GELU or SELU in the hidden layers.",
+    "The slope of a sigmoid is at most a quarter, and a product of them vanishes.",
 )
+_INITIALISE = Remedy(
+    "Initialise to fit the activation: `he_normal` for ReLU, `glorot_uniform` for tanh.",
+    "The variance is then the same at every depth.",
+)
+_NORMALISE = Remedy(
+    "Add `BatchNormalization` or `LayerNormalization` after the hidden layers.",
+    "It restores the scale at every layer.",
+)
+_SHORTCUT = Remedy("Add residual connections.", "They give the gradient a path of slope one.")
+_SATURATING = {"sigmoid", "tanh", "softmax", "softsign", "hard_sigmoid", "hard_tanh"}
+_REMEDIES = (_ACTIVATION, _INITIALISE, _NORMALISE, _SHORTCUT)
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ class VanishingGradients(Rule):
     ## Known limits
 
     Depth is the order of the layers in the model; parallel branches are read one after the other. Fewer than
-    four kernels make no profile. Adaptive optimizers rescale each tensor's step, which is why a profile alone
-    is no concern.
+    four kernels make no profile; queries and keys of an attention are left out of it. Adaptive optimizers rescale
+    each tensor's step, which is why a profile alone is no concern.
 
     ## What to do
 
@@ -89,4 +90,14 @@ class VanishingGradients(Rule):
 
     def assess(self, record: Record) -> Finding:
         """The profile over depth, and the progress beside it."""
-        return over_depth(self, record, grows=False, factor=self.factor, total=self.total, remedies=_REMEDIES)
+        layers = rows(record, "layers")
+        activations = {row.get("activation") for row in layers[:-1]} - {None, "linear"}
+        classes = {str(row.get("class")) for row in layers}
+        # What the model has already is no remedy.
+        had = {
+            _ACTIVATION: bool(activations) and not activations & _SATURATING,
+            _NORMALISE: any(name.endswith("Normalization") for name in classes - {"Normalization"}),
+            _SHORTCUT: "Add" in classes,
+        }
+        remedies = [remedy for remedy in _REMEDIES if not had.get(remedy)]
+        return over_depth(self, record, grows=False, factor=self.factor, total=self.total, remedies=remedies)
