@@ -367,14 +367,22 @@ def test_augmentation_beyond_recognition() -> None:
 
 
 def turning(
-    reached: float, strength: float = 0.5, kind: str = "RandomRotation", score: float = 0.86
+    reached: float,
+    strength: float = 0.5,
+    kind: str = "RandomRotation",
+    score: float = 0.86,
+    linear: float = 0.3,
 ) -> Record:
     """Pictures turned as far as they go, and a network that learned neither these nor the others."""
     layers = [
         {"name": "flip", "class": "RandomFlip"},
         {"name": "turn", "class": kind, "strength": strength},
     ]
-    signal = {"examples": 1000, "signal": {"score": score, "chance": 0.1, "p": 0.05}}
+    signal = {
+        "examples": 1000,
+        "signal": {"score": score, "chance": 0.1, "p": 0.05},
+        "linear": {"accuracy": linear},
+    }
     record = healthy(info={"layers": layers, "data": signal})
     losses = {"probe_training_loss": [2.3, 1.89], "probe_loss": [2.3, 1.8]}
     return looked(record, probe_accuracy=[0.1, reached], **losses)
@@ -385,6 +393,8 @@ def test_turned_and_shifted_beyond_recognition() -> None:
     assert finding.verdict is Verdict.CONCERN and finding.layer == "turn"
     assert "The layer `turn` turned its inputs by up to 50 % of a full turn" in finding.message
     assert check(Dropout(), turning(0.34, kind="RandomTranslation")).verdict is Verdict.CONCERN
+    behind = check(Dropout(), turning(0.75, linear=0.85))
+    assert behind.verdict is Verdict.CONCERN and "a linear model has 85 %" in behind.message
 
 
 @pytest.mark.parametrize(
@@ -393,10 +403,20 @@ def test_turned_and_shifted_beyond_recognition() -> None:
         turning(0.9),
         turning(0.6),
         turning(0.34, 0.1),
+        turning(0.75, 0.1, linear=0.85),
+        turning(0.84, linear=0.85),
         turning(0.34, kind="RandomZoom"),
         turning(0.34, score=0.4),
     ],
-    ids=["learned", "on its way", "a little", "another", "hard for all"],
+    ids=[
+        "learned",
+        "on its way",
+        "a little",
+        "a little, behind",
+        "as a linear model",
+        "another",
+        "hard for all",
+    ],
 )
 def test_turned_and_shifted_in_measure(record: Record) -> None:
     assert check(Dropout(), record).verdict is Verdict.SATISFACTORY

@@ -50,9 +50,10 @@ class Dropout(Rule):
     - a layer that augments at random (`RandomRotation`, ...), and a loss in training mode above `harmful` times that
       in inference mode at the last look;
     - a `RandomRotation` or `RandomTranslation` by `turned` or more, of a full turn or of the size either way, in a
-      run that ended less than `way` of the way from chance to what a kernel method has. A network that learned
-      neither the turned examples nor the others has two losses that are alike. At a quarter of a turn no side is up
-      any more, and of a picture shifted by a quarter along both sides about half is left at the worst.
+      run that ended less than `way` of the way from chance to what a kernel method has, or short of a linear model.
+      A network that learned neither the turned examples nor the others has two losses that are alike. At a quarter of
+      a turn no side is up any more, and of a picture shifted by a quarter along both sides about half is left at the
+      worst.
 
     ## Thresholds
 
@@ -207,7 +208,9 @@ class Dropout(Rule):
         return _Disturbance(names[0], felt, words, evidence, _LOSSES, _LESS_AUGMENTATION)
 
     def _far(self, record: Record) -> bool:
-        """Whether the run ended nearer to chance than to a kernel method."""
+        """Whether the run ended nearer to chance than to a kernel method, or short of a linear model."""
+        if (short := shortfall(record)) is not None and short.linear:
+            return True
         score, chance = (number(record, "data", "signal", key) for key in ("score", "chance"))
         reached = [last(record, name) for name in ("probe_accuracy", "probe_explained_variance")]
         return any(value < chance + self.way * (score - chance) for value in reached)
