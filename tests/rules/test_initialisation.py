@@ -133,6 +133,22 @@ def test_many_that_are_a_little_off() -> None:
     assert ask("I002", failed(normed)).verdict is Verdict.SATISFACTORY
 
 
+@pytest.mark.parametrize(
+    ("reached", "examples", "verdict"),
+    [(0.8, 250, Verdict.CONCERN), (0.9, 250, Verdict.SATISFACTORY), (0.8, 50, Verdict.SATISFACTORY)],
+)
+def test_many_that_are_off_in_a_network_that_tells_new_examples_worse_than_a_linear_model(
+    reached: float, examples: int, verdict: Verdict
+) -> None:
+    data = {"examples": 1000, "linear": {"accuracy": 0.92}, "validation": {"examples": examples}}
+    info = scaled(-0.6, 0.6, data=data)
+    finding = ask(
+        "I002", learned(info, ends("validation_acc", 0.1, reached), ends("probe_accuracy", 0.1, 0.99))
+    )
+    assert finding.verdict is verdict, finding.message
+    assert (verdict is not Verdict.CONCERN) or "a linear model has 92 % on new examples" in finding.message
+
+
 def test_scales_that_fit() -> None:
     assert ask("I002", failed(scaled(-0.17, 0.17))).verdict is Verdict.SATISFACTORY
     # A decoder from two numbers to five hundred: small, by its own rule.

@@ -13,7 +13,7 @@ from thalweg.rules.graph import NORMALISING, figures, initial
 from thalweg.rules.head import head
 from thalweg.rules.objective import late, progress, rows
 from thalweg.rules.samples import value
-from thalweg.rules.shortfall import left_over, shortfall
+from thalweg.rules.shortfall import left_over, shortfall, unseen
 
 _FITTED = ("Glorot", "He", "Lecun", "Orthogonal", "Zeros", "Identity")
 """Initializers whose scale follows the layer's size (or that have none)."""
@@ -44,7 +44,8 @@ class InitialScale(Rule):
     - one gain is `gain` times too large or too small, or all of them together multiply the signal by more than
       `total` or less than its inverse, where no normalisation layer restores the scale;
     - the run fell short: its loss did not come below a constant prediction's, or it stayed behind a simple method;
-      or, beside a single kernel so far off, accuracy or explained variance on the probe batch under `enough`.
+      or, beside a single kernel so far off, accuracy or explained variance on the probe batch under `enough`; beside
+      several, a validation accuracy behind what a linear model has on new examples.
 
     Or: the weights of a hidden kernel above the first lean to one side (their mean is over `lean` of their root mean
     square), so that it multiplies what its inputs have in common by over `sums`, and the run fell short or
@@ -124,7 +125,7 @@ class InitialScale(Rule):
         if not one:
             evidence["whole"] = Evidence(whole, "1", usual=1.0, threshold=self.total)
             template = "The first weights of {count} kernels multiplied the signal by {whole} in all"
-        short = shortfall(record, kernel=True) or (left_over(record, self.enough) if one else None)
+        short = shortfall(record, kernel=True) or (left_over(record, self.enough) if one else unseen(record))
         if short is None:
             if progress(record).adequate:
                 return self.finding(

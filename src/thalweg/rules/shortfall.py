@@ -53,6 +53,26 @@ def shortfall(record: Record, *, kernel: bool = False) -> Shortfall | None:
     return Shortfall(words, evidence, ("loss",))
 
 
+def unseen(record: Record) -> Shortfall | None:
+    """Less accuracy on the validation examples than a linear model has on examples that it did not see."""
+    if weighted(record):
+        return None
+    simple, examples = (
+        number(record, "data", *path) for path in (("linear", "accuracy"), ("validation", "examples"))
+    )
+    sample = float(np.fmax(number(record, "data", "examples"), 1.0))
+    name = next((name for name in _VALIDATION if name in record.series), "")
+    if not (name and 0.0 <= simple <= 1.0 and examples >= 1.0):
+        return None
+    error = np.sqrt(simple * (1.0 - simple) * (1.0 / examples + 1.0 / sample))
+    line = simple - max(3.0 * float(error), 0.05)
+    if not (reached := _last(record, name)) < line:
+        return None
+    found = Evidence(reached, "fraction", usual=simple, threshold=line)
+    words = "the validation accuracy ended at {reached}, where a linear model has {reached__usual} on new examples"
+    return Shortfall(words, {"reached": found}, (name,), linear=True)
+
+
 def left_over(record: Record, enough: float) -> Shortfall | None:
     """What the run ended at on the probe batch, where that leaves something to learn."""
     for name, words in (("probe_accuracy", "accuracy"), ("probe_explained_variance", "explained variance")):
@@ -176,6 +196,12 @@ def _follows(record: Record) -> bool:
             error = np.sqrt(chance * (1.0 - chance) / (examples if examples >= 1.0 else 256.0))
             return bool(_last(record, "probe_accuracy") > chance + 3.0 * float(error))
     return False
+
+
+_VALIDATION = tuple(
+    f"validation_{name}"
+    for name in ("accuracy", "acc", "sparse_categorical_accuracy", "categorical_accuracy", "binary_accuracy")
+)
 
 
 def _last(record: Record, name: str) -> float:
