@@ -27,6 +27,47 @@ def test_the_model_comes_back_with_its_optimizer(tmp_path):
     assert found.digests["examples"] == record.info["kept"]["examples"]["digest"]
 
 
+def test_a_layer_that_was_adapted_comes_back(tmp_path):
+    normalise = layers.Normalization()
+    normalise.adapt(100.0 + 20.0 * X)
+    record = fitted(tmp_path / "run", model := classifier(normalise), 100.0 + 20.0 * X, Y)
+    found = taken(record, tmp_path / "run")
+    given = 100.0 + 20.0 * X
+    assert np.allclose(found.model.predict(given, verbose=0), model.predict(given, verbose=0), atol=1e-6)
+    assert not np.allclose(found.model.layers[0](given), given)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Scaled(layers.Layer):
+    """Multiplies by a number that is not in its configuration."""
+
+    factor = 1.0
+
+    def call(self, inputs):
+        return self.factor * inputs
+
+
+def test_a_model_that_answers_otherwise_than_the_trained_one_is_not_taken_for_it(tmp_path):
+    scaled = Scaled()
+    scaled.factor = 3.0
+    record = fitted(tmp_path / "run", model := classifier(scaled), X, Y)
+    with pytest.raises(UnsupportedError, match="answers otherwise than the trained one did"):
+        taken(record, tmp_path / "run")
+    assert kept.subject(tmp_path / "run", record.info["kept"], model).model is model
+    plain = fitted(tmp_path / "plain", classifier(Scaled()), X, Y)
+    assert taken(plain, tmp_path / "plain").total == 300
+
+
+def test_a_model_that_draws_in_inference_too_is_known_by_its_weights(tmp_path):
+    class Drawn(layers.Dropout):
+        def call(self, inputs, training=None):
+            return super().call(inputs, training=True)
+
+    keras.saving.register_keras_serializable("tests")(Drawn)
+    record = fitted(tmp_path / "run", classifier(Drawn(0.5)), X, Y)
+    assert taken(record, tmp_path / "run").total == 300
+
+
 def test_structures_come_back(tmp_path):
     a, b = layers.Input((6,), name="a"), layers.Input((1,), name="b")
     joined = layers.Concatenate()([a, b])

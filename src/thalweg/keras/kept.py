@@ -15,14 +15,21 @@ from numpy.typing import NDArray
 from thalweg.errors import UnsupportedError
 from thalweg.keras.arguments import FitArguments
 from thalweg.keras.feed import Batch, mapped
+from thalweg.keras.stateless import Stateless, as_numpy
 from thalweg.keras.trajectory import Trodden
 
 MODEL = "model.npz"
 """The model as training left it: its configuration, its variables and its optimizer's."""
 EXAMPLES = "examples.npz"
 """Training and validation examples, with their sample weights."""
+ANSWERS = "answers.npz"
+"""What the model answered to some of them."""
 _MODEL_BYTES = 100_000_000
 """A model whose variables and optimizer take more is not kept."""
+_ANSWERED = 32
+"""Of so many kept examples the model's answers are kept too, by which it is known again."""
+_ALIKE = 1e-2
+"""Answers are the same that differ by less than this, of their largest."""
 _EXAMPLE_BYTES = 8_000_000
 """Of the training and of the validation examples each at most so much is kept, spread evenly."""
 
@@ -59,6 +66,7 @@ def keep(
     parts: dict[str, Callable[[], Any]] = {
         "model": lambda: _keep_model(folder, model),
         "examples": lambda: _keep_examples(folder, given, passed, total),
+        "answers": lambda: _keep_answers(folder, model),
     }
     for name, part in parts.items():
         try:
@@ -77,7 +85,9 @@ def subject(folder: Path, kept: Mapping[str, Any], model: keras.Model | None = N
         if not isinstance(kept.get(part), Mapping):
             raise UnsupportedError(f"the {part} of this run: {kept.get(part) or 'none were kept'}")
     examples = _read_examples(folder)
-    model = model or _read_model(folder)
+    if model is None:
+        model = _read_model(folder)
+        _know_again(model, examples["training"], folder)
     total, trodden = kept["examples"].get("total"), Trodden.read(folder)
     return Subject(model, examples["training"], examples.get("validation"), total, trodden)
 
@@ -110,6 +120,9 @@ def _read_model(folder: Path) -> keras.Model:
                     raise ValueError(f"{stored} {name} arrays for {len(variables)} variables")
                 for index, variable in enumerate(variables):
                     variable.assign(arrays[f"{name}-{index}"])
+            for layer in model._flatten_layers(include_self=False):
+                if isinstance(layer, keras.layers.Normalization):
+                    layer.finalize_state()  # what was adapted is not looked up in the weights at each call
     except FileNotFoundError:
         raise UnsupportedError(f"the model is gone: there is no {MODEL} in the run's folder") from None
     except Exception as error:
@@ -120,6 +133,46 @@ def _read_model(folder: Path) -> keras.Model:
             "thalweg.certify(folder, model=model)"
         ) from error
     return model
+
+
+def _keep_answers(folder: Path, model: keras.Model) -> Any:
+    """What the model answers to the first kept examples, in inference."""
+    answers = _answers(model, _read_examples(folder)["training"])
+    _write(folder / ANSWERS, {f"answer-{i}": answer for i, answer in enumerate(answers)})
+    return {"examples": len(answers[0])}
+
+
+def _know_again(model: keras.Model, training: Batch, folder: Path) -> None:
+    """Raise `UnsupportedError` where the rebuilt model does not answer as the trained one did.
+
+    A configuration need not hold all that makes a model: what a layer keeps outside of its weights is lost.
+    """
+    try:
+        with (folder / ANSWERS).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            kept = [arrays[f"answer-{i}"] for i in range(len(arrays))]
+    except Exception:  # none were kept
+        return
+    for was, now in zip(kept, _answers(model, training), strict=True):
+        far = np.max(np.abs(np.asarray(now, np.float64) - was), initial=0.0)
+        alike = far <= _ALIKE * np.max(np.abs(was), initial=0.0) or not np.isfinite(was).all()
+        if not alike and not _random(model, training):
+            raise UnsupportedError(
+                "the model that was rebuilt from its configuration answers otherwise than the trained one did: give "
+                "that, as in thalweg.certify(folder, model=model)"
+            )
+
+
+def _random(model: keras.Model, training: Batch) -> bool:
+    """Whether a rebuilt model, which nobody else holds, answers the same question in two ways."""
+    inputs = mapped(lambda array: array[:_ANSWERED], training[0])
+    pair = (tree.flatten(model.predict_on_batch(inputs)) for _ in range(2))
+    return not all(np.array_equal(one, other, equal_nan=True) for one, other in zip(*pair, strict=True))
+
+
+def _answers(model: keras.Model, training: Batch) -> list[NDArray[Any]]:
+    stateless = Stateless(model)
+    inputs = mapped(lambda array: array[:_ANSWERED], training[0])
+    return [as_numpy(output) for output in tree.flatten(stateless.predict(stateless.values(), inputs))]
 
 
 def _keep_examples(folder: Path, given: FitArguments, passed: Batch | None, total: int | None) -> Any:
