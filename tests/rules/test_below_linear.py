@@ -49,6 +49,14 @@ def test_what_is_not_far_below(name: str, value: float, data: dict[str, Any]) ->
     assert ask("B002", ended(name, value, data)).verdict is not Verdict.CONCERN
 
 
+def test_a_linear_model_that_is_near_a_constant_is_named() -> None:
+    finding = ask("B002", ended("probe_accuracy", 0.7, {**CLASSES, "linear": {"accuracy": 0.84}}))
+    assert finding.verdict is Verdict.UNASSESSED
+    assert "a linear model has 84 % accuracy and a constant prediction 70 %" in finding.message
+    unknown = ask("B002", ended("probe_accuracy", 0.7, {**CLASSES, "linear": {}}))
+    assert unknown.verdict is Verdict.UNASSESSED and "is not known" in unknown.message
+
+
 def test_an_untrained_network_and_weighted_classes_are_not_asked() -> None:
     untrained = having(healthy(info={"data": CLASSES}), series("probe_accuracy", [0.3], [0]))
     assert ask("B002", untrained).verdict is Verdict.UNASSESSED

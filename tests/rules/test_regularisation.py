@@ -273,6 +273,14 @@ def test_averages_that_lag_behind() -> None:
     )
 
 
+@pytest.mark.parametrize(("size", "asked"), [(8, True), (15, True), (16, False), (64, False), (None, True)])
+def test_larger_batches_are_not_asked_of_large_ones(size: int | None, asked: bool) -> None:
+    record = normalised([2.3, 5, 5, 4, 3], [2.3, 1, 0.5, 0.3, 0.2], fit={"batch_size": size})
+    actions = [remedy.action for remedy in check(Modes(), record).remedies]
+    assert len(actions) == (3 if asked else 2)
+    assert any(action.startswith("Train with batches of 16") for action in actions) is asked
+
+
 def test_answers_worse_than_a_linear_model() -> None:
     short = normalised(
         [2.3, 2.0, 1.5, 1.0, 0.8],

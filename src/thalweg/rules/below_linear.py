@@ -69,9 +69,15 @@ class FarBelowLinear(Rule):
             )
         name, words, linear, constant = self._simple(record)
         series = record.series.get(name)
-        if series is None or not np.isfinite(linear + constant) or linear - constant < self.way:
+        if series is None or not np.isfinite(linear + constant):
             return self.unassessed(
-                "Not assessed: no linear model is known that does much better than a constant prediction."
+                f"Not assessed: the {words} of a linear model or of a constant prediction is not known."
+            )
+        if linear - constant < self.way:
+            return self.unassessed(
+                f"Not assessed: a linear model has {{linear}} {words} and a constant prediction {{linear__usual}}, "
+                "too near to each other to tell how much was learned.",
+                {"linear": Evidence(linear, "fraction", usual=constant, threshold=constant + self.way)},
             )
         count, stepwise = progress(record).count, "loss" in record.series
         if count < (100 if stepwise else 5):  # as L001: few steps are not held against a run

@@ -54,7 +54,7 @@ _ONE_HOT = Remedy(
 _LABELS = Remedy(
     "Where several labels hold at once use `sigmoid` and `binary_crossentropy`.",
     "Each label then has a probability of its own.",
-    code="loss='binary_crossentropy'",
+    code="keras.layers.Dense(labels, activation='sigmoid'); model.compile(loss='binary_crossentropy')",
 )
 
 

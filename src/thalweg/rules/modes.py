@@ -157,13 +157,15 @@ class Modes(Rule):
             series=series,
             step=int(steps[-1]),
             layer=str(normalised[0].get("name")) if normalised else None,
-            remedies=_NORMALISED if normalised else (_OTHER,),
+            remedies=_normalised(size) if normalised else (_OTHER,),
         )
 
 
 _ENDED = (
     "On the probe batch the loss ended at {inference} in inference and at {inference__usual} in training mode"
 )
+_LARGE = 16
+"""Examples of a batch whose statistics are near those of the data."""
 _NORMALISED = (
     Remedy(
         "Lower the momentum of batch normalisation.",
@@ -171,7 +173,7 @@ _NORMALISED = (
         code="keras.layers.BatchNormalization(momentum=0.9)",
     ),
     Remedy(
-        "Train with batches of 16 examples or more.",
+        f"Train with batches of {_LARGE} examples or more.",
         "The statistics of a few examples are not those of the data.",
         code="model.fit(x, y, batch_size=32)",
     ),
@@ -181,6 +183,13 @@ _NORMALISED = (
         code="keras.layers.LayerNormalization()",
     ),
 )
+
+
+def _normalised(size: float) -> tuple[Remedy, ...]:
+    """What helps, without larger batches where they are large."""
+    return _NORMALISED if not size >= _LARGE else (_NORMALISED[0], _NORMALISED[2])
+
+
 _OTHER = Remedy(
     "Look for a layer that answers otherwise with `training=False`.",
     "On the same examples and weights nothing else differs.",
