@@ -67,6 +67,13 @@ def test_tensors_of_the_backend_are_arrays_too():
     assert asked(classifier(), *tensors).training[0].shape == (300, 6)
 
 
+def test_validation_and_targets_are_looked_at_by_the_facts_that_rules_ask_for(tmp_path):
+    beside = (X[200:], Y[200:])
+    run = fitted(tmp_path, classifier(), X[:200], Y[:200], validation_data=beside).info["data"]
+    assert run["validation"]["transfer"]["chance"] == pytest.approx(1 / len(np.unique(Y)))
+    assert run["targets"][0]["small"]["zeros"] == np.count_nonzero(Y[:200] == 0)
+
+
 def test_outside_of_fit_nothing_is_found():
     assert FitArguments.of(classifier()) == FitArguments()
 

@@ -82,6 +82,46 @@ def test_validation_of_another_scale_with_classes_never_seen():
     assert found["inputs"][0]["spread"] > 100.0
 
 
+def test_words_that_were_numbered_anew_for_validation():
+    """Every row of words of its own kind; the numbers of the kinds are exchanged, or stand beside another column."""
+    draw = np.random.default_rng(1)
+    y = draw.integers(0, 2, 1500)
+    words = 4 * draw.integers(0, 200, (1500, 12)) + 2 * y[:, None] + draw.integers(0, 2, (1500, 12))
+    known = {"output_width": 1, "loss": "binary_crossentropy"}
+    x = {"words": words[:1000], "length": X[:1000, :1]}
+    for change, expected in ((0, 1.0), (2, 0.0), (1, 1.0)):
+        later = {"words": words[1000:] ^ change, "length": X[1000:1500, :1]}
+        beside = data_facts((x, y[:1000], None), validation=(later, y[1000:], None), **known)["validation"]
+        assert beside["transfer"]["across"] == pytest.approx(expected, abs=0.1)
+        assert beside["transfer"]["within"] > 0.9 and beside["transfer"]["own"] > 0.9
+        assert beside["transfer"]["chance"] == 0.5 and beside["shift"] < 0.65
+
+
+def test_a_relation_of_columns():
+    found = facts(validation=(X[:500][:, ::-1], Y[:500], None))["validation"]["transfer"]
+    assert found["across"] < 0.5 < 0.7 < found["within"]
+    single = facts(validation=(X[:500], Y[:500], None))["validation"]["transfer"]
+    assert single["across"] == pytest.approx(single["within"], abs=0.1)
+    one_hot = facts(y=np.eye(3)[Y], validation=(X[:500], np.eye(3)[Y[:500]], None))["validation"]["transfer"]
+    assert one_hot == single
+    numbers = facts(y=X[:, 0], validation=(X[:500], X[:500, 0], None), output_width=1, loss="mse")[
+        "validation"
+    ]
+    assert "transfer" not in numbers
+    assert "transfer" not in facts(validation=(X[:500], None, None))["validation"]
+
+
+def test_targets_next_to_zero_are_counted_in_all_of_them():
+    y = np.abs(X[:, 0]) + 1.0
+    assert "small" not in facts(y=y, output_width=1, loss="mape")["targets"][0]
+    y[1] = 0.0  # not in the sample
+    found = facts(y=y, output_width=1, loss="mape")["targets"][0]["small"]
+    assert (found["looked"], found["count"], found["zeros"]) == (N, 1, 1) and found["share"] > 0.99
+    sample = data_facts((X[:100], y[:100], None), output_width=1)["targets"][0]["small"]
+    assert "small" not in facts(y=Y > 0, output_width=1)["targets"][0]
+    assert (sample["looked"], sample["count"]) == (100, 1)
+
+
 def test_duplicates_and_contradictions():
     x, y = X[:400].copy(), Y[:400].copy()
     x[200:300] = x[:100]

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,9 @@ from thalweg.stats.overlap import finest, near, occurrences, repeated
 from thalweg.stats.ridge import Matrix, descent_score, linear_score, standardised
 from thalweg.stats.shift import shift
 from thalweg.stats.signal import METHOD, signal
+from thalweg.stats.small import small
 from thalweg.stats.targets import TargetKind, target_kind
+from thalweg.stats.transfer import transfer
 
 _COLUMNS = 1024
 """Columns of an input that are looked at, spread evenly."""
@@ -37,6 +40,8 @@ _NUMBERS = 16
 """Target columns that simple methods are asked about, at most: more are a reconstruction."""
 _VOCABULARY = 256
 """Bins that tokens are counted in."""
+_IDS = 2048
+"""The same where it is asked which there are, and not how many."""
 _LISTED = 1000
 
 _CLASS_KINDS = (TargetKind.CLASSES, TargetKind.BINARY, TargetKind.ONE_HOT)
@@ -76,13 +81,16 @@ def data_facts(
     for rows, arrays in ((facts["inputs"], all_inputs), (facts["targets"], all_targets)):
         for row, array in zip(rows, arrays, strict=False):
             row |= _part(partial(_nonfinite_facts, array)) or {}
+    for row, (_, sample_array), array in zip_longest(facts["targets"], targets, all_targets):
+        if row["kind"] in (TargetKind.CLASSES, TargetKind.CONTINUOUS):  # the others are labels
+            row |= _part(partial(_small_facts, sample_array if array is None else array)) or {}
     sampled = [array for _, array in inputs], [array for _, array in targets]
     parts: dict[str, Callable[[], dict[str, Any] | None]] = {
         "order": lambda: _order(all_targets or sampled[1], batch_size, output_width),
         "duplicates": lambda: _duplicates(*sampled, all_inputs),
         "signal": lambda: _signal(*sampled, output_width),
         "linear": lambda: _linear(*sampled, output_width, loss, steps),
-        "validation": lambda: _validation(validation, sampled[0], all_inputs, all_targets, output_width),
+        "validation": lambda: _validation(validation, *sampled, all_inputs, all_targets, output_width),
     }
     return facts | {key: found for key, part in parts.items() if (found := _part(part))}
 
@@ -150,6 +158,11 @@ def _nonfinite_facts(array: NDArray[Any]) -> dict[str, Any]:
     found = nonfinite_examples(array)
     facts = {"nonfinite_examples": found.count, "looked": found.looked}
     return facts | ({"first_nonfinite": found.first} if found.count else {})
+
+
+def _small_facts(array: NDArray[Any]) -> dict[str, Any]:
+    found = small(array) if array.dtype.kind in "fiu" else None
+    return {"small": asdict(found)} if found is not None and found.count else {}
 
 
 def _target_facts(array: NDArray[Any], output_width: int | None) -> dict[str, Any]:
@@ -273,6 +286,7 @@ def _asked(
 def _validation(
     validation: Batch | None,
     sampled: Sequence[NDArray[Any]],
+    sampled_targets: Sequence[NDArray[Any]],
     all_inputs: Sequence[NDArray[Any]],
     all_targets: Sequence[NDArray[Any]],
     output_width: int | None,
@@ -306,6 +320,8 @@ def _validation(
         facts |= _part(lambda: {"overlap": float(np.mean(occurrences(looked, all_inputs) > 0))}) or {}
     if alike:
         facts |= _part(lambda: _shift(sampled, looked)) or {}
+        labelled = [array[rows] for _, array in targets]
+        facts |= _part(lambda: _transfer((sampled, sampled_targets), (looked, labelled), output_width)) or {}
     if len(targets) == len(all_targets) == 1:
         facts |= _part(lambda: _unseen(all_targets[0], targets[0][1], output_width)) or {}
     return facts
@@ -318,6 +334,25 @@ def _shift(first: Sequence[NDArray[Any]], second: Sequence[NDArray[Any]]) -> dic
         sides.append(_features([array[rows] for array in arrays], _FITTED_COLUMNS))
     found = np.nan if sides[0] is None or sides[1] is None else shift(sides[0], sides[1])
     return {} if np.isnan(found) else {"shift": found}
+
+
+def _transfer(
+    training: tuple[Sequence[NDArray[Any]], Sequence[NDArray[Any]]],
+    validation: tuple[Sequence[NDArray[Any]], Sequence[NDArray[Any]]],
+    output_width: int | None,
+) -> dict[str, Any]:
+    sides, labels = [], []
+    for inputs, targets in (training, validation):
+        known = _labels(targets[0], output_width) if len(targets) == 1 else None
+        if known is None or len(known) != len(inputs[0]):
+            return {}
+        rows = _picked(len(known), _FITTED)
+        sides.append([array[rows] for array in inputs])
+        labels.append(known[rows].astype(np.int64))
+    both = np.hstack([_together(np.concatenate(pair)) for pair in zip(*sides, strict=True)])
+    count = len(labels[0])
+    found = transfer(both[:count], labels[0], both[count:], labels[1])
+    return {} if found is None else {"transfer": asdict(found)}
 
 
 def _unseen(training: NDArray[Any], validation: NDArray[Any], output_width: int | None) -> dict[str, Any]:
@@ -343,9 +378,7 @@ def _features(inputs: Sequence[NDArray[Any]], limit: int) -> Matrix | None:
     for array in inputs:
         if array.dtype.kind not in "fiub" or not array.size:
             continue
-        whole = array.dtype.kind in "iu" or bool((array == np.floor(array)).all())
-        tokens = whole and array.ndim == 2 and array.shape[1] > 1 and array.dtype.itemsize > 1
-        if tokens and array.min() >= 0 and array.max() > 255:
+        if _tokens(array):
             bins = array.astype(np.int64) % _VOCABULARY
             parts.append(
                 np.stack([np.bincount(row, minlength=_VOCABULARY) for row in bins]).astype(np.float64)
@@ -353,6 +386,25 @@ def _features(inputs: Sequence[NDArray[Any]], limit: int) -> Matrix | None:
         else:
             parts.append(_matrix(array, max(limit // len(inputs), 1)).astype(np.float64))
     return np.hstack(parts) if parts else None
+
+
+def _together(array: NDArray[Any]) -> NDArray[np.float32]:
+    """One input as columns, whose rows have a length near one; of tokens, which there are."""
+    if _tokens(array):
+        features = np.zeros((len(array), _IDS), np.float32)
+        np.put_along_axis(features, array.astype(np.int64) % _IDS, 1.0, axis=1)
+    else:
+        features = standardised(_matrix(array, _FITTED_COLUMNS).astype(np.float64)).astype(np.float32)
+    lengths = np.sum(features.astype(np.float64) ** 2, axis=1)
+    unit: NDArray[np.float32] = features / np.float32(np.sqrt(np.mean(lengths)) or 1.0)
+    return unit
+
+
+def _tokens(array: NDArray[Any]) -> bool:
+    """Whether these are sequences of the numbers of words."""
+    whole = array.dtype.kind in "iu" or bool((array == np.floor(array)).all())
+    wide = array.ndim == 2 and array.shape[1] > 1 and array.dtype.itemsize > 1
+    return bool(whole and wide and array.min() >= 0 and array.max() > 255)
 
 
 def _matrix(array: NDArray[Any], limit: int) -> NDArray[Any]:
