@@ -96,6 +96,14 @@ def validation_not_standardised(rng, raw):
     return binary(network(30, 16, 1, end="sigmoid"), data, Adam(5e-3), epochs=15)
 
 
+@faulty(FAMILY, "D006", fault={"known": False}, twin={"known": True}, true="L004 V001")
+def a_vocabulary_fitted_anew(rng, known):
+    """Words are numbered by their counts, and the counts are taken anew of the validation data, and in use."""
+    body = [keras.Input((12,), dtype="int32"), layers.Embedding(300, 8), layers.GlobalAveragePooling1D()]
+    model = keras.Sequential([*body, layers.Dense(1, activation="sigmoid")])
+    return binary(model, samples.messages(rng, known), Adam(2e-2), epochs=8)
+
+
 @faulty(FAMILY, "D001 N001", fault={"share": 0.02}, twin={"share": 0.0})
 def missing_values_as_nan(rng, share):
     """A few cells of the table are empty."""

@@ -139,6 +139,23 @@ def words(rng: Random, vocabulary: int = 400) -> Sample:
     return split(rng, x, (weight[x].sum(1) > 0).astype("int32"), 900, 200, 400)
 
 
+def messages(rng: Random, known: bool = True) -> Sample:
+    """Words of an uneven vocabulary, numbered by how often they come; each has a weight, the sum of which decides.
+
+    Unless the vocabulary is `known`, every part is numbered by its own counts.
+    """
+    frequency = 1.0 / np.arange(10, 310)
+    x = rng.choice(300, (3600, 12), p=frequency / frequency.sum())
+    weight = rng.normal(0, 1, 300)
+    data = split(rng, x, (weight[x].sum(1) > 0).astype("int32"), 2000, 800, 800)
+
+    def numbered(part: Any, by: Any) -> Any:
+        order = np.argsort(-np.bincount(by.ravel(), minlength=300), kind="stable")
+        return np.argsort(order)[part]
+
+    return data.inputs(lambda part: numbered(part, data.x if known else part))
+
+
 def shared(name: str) -> Path:
     """A file of the shared data."""
     root = Path(os.environ.get("THALWEG_SHARED", Path(__file__).parents[3] / "shared"))

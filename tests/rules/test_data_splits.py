@@ -108,6 +108,46 @@ class TestValidationShift:
         fit = {"batch_size": 32, "shuffle": shuffle}
         assert verdict(self.rule, run(data(validation=held, **changed), ends=ends, fit=fit)) is found
 
+    anew: ClassVar = {"within": 0.9, "across": 0.55, "own": 0.88, "error": 0.03, "chance": 0.5}
+
+    def test_what_holds_in_training_does_not_hold_in_validation(self):
+        facts = data(validation=validation(transfer=self.anew, shift=0.55))
+        finding = ask(self.rule, before(facts))
+        assert finding.verdict is CONCERN and "90 % on the others and of 55 %" in finding.message
+        assert finding.remedies[0].action.startswith("Fit vocabulary, encoder and scaler")
+        assert verdict(self.rule, run(facts, ends=self.worse)) is CONCERN
+        well = {"validation_loss": np.linspace(0.7, 0.3, 20)}
+        assert verdict(self.rule, run(facts, ends=well)) is UNASSESSED
+
+    @pytest.mark.parametrize(
+        ("changed", "shift", "found"),
+        [
+            ({"across": 0.59}, 0.55, CONCERN),
+            ({"across": 0.60}, 0.55, SATISFACTORY),  # of 38 points beyond chance 10 are left
+            ({"own": 0.62}, 0.55, SATISFACTORY),  # nothing tells validation examples: hard, or wrong labels
+            ({"within": 0.62}, 0.55, SATISFACTORY),
+            ({"error": 0.065}, 0.55, CONCERN),
+            ({"error": 0.067}, 0.55, SATISFACTORY),  # few examples
+            ({"chance": 0.1}, 0.55, SATISFACTORY),
+            ({"across": "none"}, 0.55, SATISFACTORY),
+            ({}, 0.69, CONCERN),
+            ({}, 0.71, SATISFACTORY),  # other inputs: another time, another group
+        ],
+    )
+    def test_how_much_is_lost_and_of_what(self, changed, shift, found):
+        facts = data(validation=validation(transfer=self.anew | changed, shift=shift))
+        assert verdict(self.rule, before(facts)) is found
+
+    def test_copies_that_a_simple_rule_knows_by_heart(self):
+        facts = data(
+            validation=validation(transfer=self.anew, shift=0.55), duplicates={"examples": 0.6, "group": 2.0}
+        )
+        assert verdict(self.rule, before(facts)) is not CONCERN
+
+    def test_a_simple_rule_alone(self):
+        held = {"examples": 1000, "transfer": self.anew | {"across": 0.88}}
+        assert verdict(self.rule, before(data(validation=held))) is UNASSESSED
+
     def test_a_gap_of_a_small_validation_set_is_chance(self):
         ends = {"validation_accuracy": [0.85] * 20, "epoch_accuracy": [0.95] * 20}
         few, many = ({**validation(shift=0.9), "examples": n} for n in (50, 1000))
@@ -134,12 +174,20 @@ class TestLeakage:
         assert verdict(self.rule, self.at(0.0)) is SATISFACTORY
         assert verdict(self.rule, self.at(0.05)) is SATISFACTORY
 
+    def test_repeats_at_the_rate_of_a_random_split(self):
+        """Short messages, of which every tenth occurs twice; only so many more are a leak."""
+        assert verdict(self.rule, self.at(0.103, whole=0.0996, finest=0.98)) is SATISFACTORY
+        assert verdict(self.rule, self.at(0.103, whole=0.0996, near=0.0)) is SATISFACTORY
+        assert verdict(self.rule, self.at(0.19, whole=0.0996, finest=0.98)) is SATISFACTORY
+        assert verdict(self.rule, self.at(0.21, whole=0.0996, finest=0.98)) is CONCERN
+
     def test_copies_of_continuous_examples(self):
         """Oversampled before the split: everything has a twin, and none by accident."""
         assert verdict(self.rule, self.at(0.9, whole=0.95, finest=0.98)) is CONCERN
 
     def test_copies_on_one_side_are_dropped_before_a_new_split(self):
-        for within, first in ((0.95, "Drop repeated examples"), (0.0, "Split without overlap")):
+        drop, split = "Drop repeated examples", "Split without overlap"
+        for within, first in ((0.95, drop), (0.3, drop), (0.2, split), (0.0, split)):
             finding = ask(self.rule, self.at(0.9, whole=within, finest=0.98))
             assert finding.remedies[0].action.startswith(first)
 

@@ -30,8 +30,9 @@ class Leakage(Rule):
     or more is a concern, if chance or habit does not explain it: either the training examples themselves repeat
     `times` times more rarely, or a column of the inputs is continuous (nine tenths of its values differ among the
     examples), or fewer than `near` of the different examples agree in all columns but one, so that no two agree
-    by accident: `most` of the validation examples then, where training examples repeat as well. Data of few
-    possible values (categories, short texts) repeat everywhere, and are satisfactory.
+    by accident: `share` more of the validation than of the training examples must have a twin then, or `most` of
+    them. A random split of a file that repeats itself gives both the same rate. Data of few possible values
+    (categories, short texts) repeat everywhere, and are satisfactory.
 
     ## Thresholds
 
@@ -87,7 +88,8 @@ class Leakage(Rule):
         if overlap < self.share:
             return self.finding(Verdict.SATISFACTORY, f"{template}.", evidence)
         near = number(record, "data", "duplicates", "near")
-        copied = (finest >= 0.9 or near < self.near) and (overlap >= self.most or not twins >= self.share)
+        beyond = not overlap - twins < self.share  # what a random split of data that repeat does not explain
+        copied = (finest >= 0.9 or near < self.near) and (overlap >= self.most or beyond)
         if not (twins * self.times <= overlap or copied):
             if not np.isfinite(twins):
                 return self.unassessed(
@@ -108,7 +110,7 @@ class Leakage(Rule):
             evidence,
             series=shown(record, "validation_loss"),
             # Where the training examples have twins as well, a clean split would deal them to both sides again.
-            remedies=(_COPIES, _SPLIT) if twins >= self.share else (_SPLIT, _COPIES),
+            remedies=(_COPIES, _SPLIT) if twins * self.times > overlap else (_SPLIT, _COPIES),
         )
 
 
