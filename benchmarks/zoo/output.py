@@ -242,6 +242,15 @@ def percentages_of_nearly_nothing(rng, loss):
     return regression(network(10, 32, 1, end=None), samples.friedman(rng), Adam(5e-3), loss, epochs=12)
 
 
+@faulty(
+    FAMILY, "O006", fault={"loss": "mean_absolute_percentage_error"}, twin={"loss": "mean_absolute_error"}
+)
+def percentages_of_days_without_any(rng, loss):
+    """A percentage error of amounts of which a few are zero: those are all that counts."""
+    data = samples.friedman(rng).targets(lambda y: np.maximum(y + np.float32(1.5), 0))
+    return regression(network(10, 32, 1, end=None), data, Adam(5e-3), loss, epochs=12)
+
+
 @faulty(FAMILY, "O007", fault={"bias": 12.0}, twin={"bias": 0.0})
 def a_head_that_begins_certain(rng, bias):
     """The bias of the last layer says class 0, and the rate is small."""

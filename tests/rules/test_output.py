@@ -39,6 +39,9 @@ LOSSES = {
 }
 
 
+SMALL = {"looked": 1000, "count": 3, "zeros": 2, "share": 0.51}
+
+
 def program(
     loss: str = "sparse_categorical_crossentropy",
     activation: str | None = "softmax",
@@ -131,6 +134,21 @@ HEALTHY: dict[str, Record] = {
     ),
     "a percentage of prices, a few of them refunds": program(
         "mean_absolute_percentage_error", "linear", 1, {"low": -1.0, "high": 50.0}
+    ),
+    "a percentage of prices, one of them next to zero": program(
+        "mean_absolute_percentage_error",
+        "linear",
+        1,
+        {"low": 5.0, "high": 50.0, "small": {**SMALL, "share": 0.49}},
+    ),
+    "distances of numbers of which one is zero": program(
+        "mean_absolute_error", "linear", 1, {"low": 5.0, "high": 50.0, "small": SMALL}
+    ),
+    "a percentage where zeros may be masked": program(
+        "mean_absolute_percentage_error",
+        "linear",
+        1,
+        data={"weighted": True, "targets": [{"low": 5.0, "high": 50.0, "whole": False, "small": SMALL}]},
     ),
     "a percentage of debts": program(
         "mean_absolute_percentage_error", "linear", 1, {"low": -9.0, "high": -1.0}
@@ -290,6 +308,12 @@ FAULTY: dict[str, tuple[str, Record]] = {
     "accuracy of prices": ("O006", Record.of([], {**regression().info, "metrics": ["accuracy"]})),
     "logarithms of standardised targets": (
         "O006", program("mean_squared_logarithmic_error", "linear", 1, {"low": -2.0, "high": 2.0, "whole": False})
+    ),
+    "percentages of sunspots, of which months had none": (
+        "O006",
+        program(
+            "mean_absolute_percentage_error", "linear", 1, {"low": 0.0, "high": 50.0, "whole": False, "small": SMALL}
+        ),
     ),
     "percentages of standardised targets": (
         "O006", program("mean_absolute_percentage_error", "linear", 1, {"low": -2.0, "high": 2.0, "whole": False})

@@ -9,6 +9,7 @@ from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.head import CATEGORICAL, REGRESSION, Head, head
 from thalweg.rules.objective import fact
+from thalweg.rules.samples import value
 
 _ACCURACY = frozenset(
     {"accuracy", "acc", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy"}
@@ -38,6 +39,11 @@ _BINARY = Remedy(
     "For two classes use one unit with `sigmoid`, and `binary_crossentropy`.",
     "The share of one unit among one unit is always one.",
     code='loss="binary_crossentropy"',
+)
+_ABSOLUTE = Remedy(
+    "Use the mean absolute error, and scale the targets by figures of the training data alone.",
+    "It counts an error alike whatever the size of the target.",
+    code='loss="mean_absolute_error"',
 )
 _LOGARITHMIC = frozenset({"mean_squared_logarithmic_error", "poisson"})
 """Losses of quantities and counts: they know nothing under zero."""
@@ -69,6 +75,8 @@ class Mismatch(Rule):
     - a logarithmic or Poisson loss of targets under zero, to which they are all one or a gain without end; or a
       percentage error of targets on both sides of zero, where the smallest count for all: 1 % of the targets or
       more lie there by over `margin` of the distance between the 1 % and the 99 % quantile;
+    - a percentage error of targets next to zero: those under a thousandth of the median size would be `most` of the
+      loss or more if the error were the same everywhere. Keras divides by 1e-7 at least: one zero is the whole;
     - a Poisson loss of outputs under zero at the first weights: they have no logarithm.
 
     What trains as well as the textbook pair on today's Keras is left alone: squared error on one-hot rows,
@@ -76,12 +84,13 @@ class Mismatch(Rule):
 
     ## Thresholds
 
-    `classes` = 3, `margin` = 0.05. Rates: docs/calibration.md.
+    `classes` = 3, `margin` = 0.05, `most` = 0.5. Rates: docs/calibration.md.
 
     ## Known limits
 
     Counts and grades are whole numbers in order: where the accuracy is not asked for, their regression is
-    taken as meant. One output only. Negative targets of weighted examples are left alone: their weight may be 0.
+    taken as meant. One output only. Negative targets of weighted examples are left alone, and those next to zero:
+    their weight may be 0.
 
     ## What to do
 
@@ -101,6 +110,8 @@ class Mismatch(Rule):
     """Fewest classes whose numbers are no regression."""
     margin: float = 0.05
     """Share of the targets' range by which they may be on the wrong side of zero."""
+    most: float = 0.5
+    """Share of a percentage error that targets next to zero have."""
 
     def assess(self, record: Record) -> Finding:
         """The loss and the metrics against the targets."""
@@ -170,6 +181,8 @@ class Mismatch(Rule):
                 {**evidence, "most": Evidence(0.98, "fraction")},
                 remedies=(_DISTANCE,),
             )
+        if relative and (near := self._near_zero(record, end)) is not None:
+            return near
         lowest = end.measured("output_minimum")
         if end.loss == "poisson" and lowest < 0.0:
             return self.finding(
@@ -180,6 +193,30 @@ class Mismatch(Rule):
                 remedies=(_POSITIVE,),
             )
         return None
+
+    def _near_zero(self, record: Record, end: Head) -> Finding | None:
+        """Targets that a percentage error consists of, because it divides by them."""
+        looked, count, zeros, share = (
+            value(end.target, "small", key) for key in ("looked", "count", "zeros", "share")
+        )
+        if not (share >= self.most and np.isfinite(looked + count + zeros)):
+            return None
+        if fact(record, "data", "weighted") is True:
+            return None
+        return self.finding(
+            Verdict.CONCERN,
+            "The loss `{loss}` divides by the targets: {count} of {looked} were under {small} of the median size, "
+            "{zeros} of them zero. At the same error everywhere these were {share} of the loss.",
+            {
+                "loss": Evidence(end.loss),
+                "count": Evidence(int(count), "targets"),
+                "looked": Evidence(int(looked), "targets"),
+                "small": Evidence(0.001, "fraction"),
+                "zeros": Evidence(int(zeros), "targets"),
+                "share": Evidence(share, "fraction", threshold=self.most),
+            },
+            remedies=(_ABSOLUTE,),
+        )
 
     def _numbered(self, end: Head) -> Evidence | None:
         """How many classes the targets number, where they do."""
