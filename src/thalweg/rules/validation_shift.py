@@ -63,14 +63,16 @@ class ValidationShift(Rule):
     `factor` = 50, `unseen` = 0.1, `lost` = 0.75, `errors` = 5, `alike` = 0.7, `area` = 0.8, `gap` = 0.05,
     `worse` = 2, `copies` = 0.5. Rates: docs/calibration.md.
 
-    Of 1,598 simulated pairs of samples of one relation (other class frequencies, wrong labels, copies, added noise;
-    40 examples of validation and more) the third kind named none at `lost` = 0.6, of 1,396 whose relation turned by 45
-    or 90 degrees over the time 2, and of 2,092 whose groups had a relation partly of their own 11.
+    Of 1,598 simulated pairs of samples of one relation (other class frequencies, wrong labels, copies, added
+    noise; 40 validation examples and more) the third kind named none at `lost` = 0.6, of 1,396 whose relation turned
+    by 45 or 90 degrees over the time 2, and of 2,092 whose groups had a relation partly of their own 11.
 
     ## Known limits
 
-    Validation data that come as a pipeline are not looked at. A split by time or by patient shifts the inputs
-    on purpose; it is named only where the validation loss never was of use.
+    Validation data that come as a pipeline are not looked at. The third kind is asked of one target that is a
+    class, with five examples of two classes in every half; it does not see wrong validation targets, which no rule
+    foretells. A split by time or by patient shifts the inputs on purpose; it is named only where the validation loss
+    never was of use, or by the third kind, where the relation of inputs and classes is another.
 
     ## What to do
 
