@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from thalweg.record import Record
 from thalweg.rules.objective import fact, rows
 
+ACCURACIES = ("accuracy", "acc", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy")
+"""Metrics that are the share of examples told right."""
 CATEGORICAL = frozenset(
     {"categorical_crossentropy", "sparse_categorical_crossentropy", "categorical_focal_crossentropy"}
 )

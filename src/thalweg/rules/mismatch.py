@@ -7,13 +7,9 @@ import numpy as np
 from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
-from thalweg.rules.head import CATEGORICAL, REGRESSION, Head, head
+from thalweg.rules.head import ACCURACIES, CATEGORICAL, REGRESSION, Head, head
 from thalweg.rules.objective import fact
 from thalweg.rules.samples import value
-
-_ACCURACY = frozenset(
-    {"accuracy", "acc", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy"}
-)
 
 _ERROR = Remedy(
     "Measure the error instead of the accuracy.",
@@ -234,7 +230,7 @@ def _accuracy(record: Record) -> bool:
     for key in ("metrics_expected", "metrics"):
         names = fact(record, key)
         if isinstance(names, list | tuple) and any(
-            name in _ACCURACY for name in names if isinstance(name, str)
+            name in ACCURACIES for name in names if isinstance(name, str)
         ):
             return True
     return False

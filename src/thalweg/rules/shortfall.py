@@ -8,6 +8,7 @@ import numpy as np
 from thalweg.finding import Evidence, Verdict
 from thalweg.record import Record, Series
 from thalweg.rules.diverging import Diverging
+from thalweg.rules.head import ACCURACIES
 from thalweg.rules.objective import number, objective, progress, rows, weighted
 from thalweg.rules.oscillating import Oscillating
 from thalweg.stats import Trend, trend
@@ -61,7 +62,7 @@ def unseen(record: Record) -> Shortfall | None:
         number(record, "data", *path) for path in (("linear", "accuracy"), ("validation", "examples"))
     )
     sample = float(np.fmax(number(record, "data", "examples"), 1.0))
-    name = next((name for name in _VALIDATION if name in record.series), "")
+    name = next((name for name in map("validation_{}".format, ACCURACIES) if name in record.series), "")
     if not (name and 0.0 <= simple <= 1.0 and examples >= 1.0):
         return None
     error = np.sqrt(simple * (1.0 - simple) * (1.0 / examples + 1.0 / sample))
@@ -196,12 +197,6 @@ def _follows(record: Record) -> bool:
             error = np.sqrt(chance * (1.0 - chance) / (examples if examples >= 1.0 else 256.0))
             return bool(_last(record, "probe_accuracy") > chance + 3.0 * float(error))
     return False
-
-
-_VALIDATION = tuple(
-    f"validation_{name}"
-    for name in ("accuracy", "acc", "sparse_categorical_accuracy", "categorical_accuracy", "binary_accuracy")
-)
 
 
 def _last(record: Record, name: str) -> float:
