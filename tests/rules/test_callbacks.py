@@ -212,9 +212,21 @@ class TestFixedRate:
         assert "`AttributeError`" in self.ask(plateau(), kind="callable").message
 
     def test_one_of_the_two_is_fine(self):
-        assert self.ask(plateau(), kind="constant").verdict is SATISFACTORY
+        finding = self.ask(plateau(), kind="constant")
+        assert finding.verdict is SATISFACTORY and "no schedule" in finding.message
         assert self.ask(stopping()).verdict is UNASSESSED
         assert self.ask(plateau(), kind=None).verdict is UNASSESSED
+
+    def test_what_became_of_a_number_is_said(self):
+        for rates, said in (
+            ([0.01, 0.01, 0.003, 0.001], "it went from 0.01 to 0.001 in 2 changes."),
+            ([0.01, 0.01, 0.01, 0.001], "it went from 0.01 to 0.001 in 1 change."),
+            ([0.01] * 4, "it stayed at 0.01."),
+        ):
+            facts = {"optimizer": {"class": "SGD", "rate_kind": "constant"}}
+            finding = check(FixedRate(), run([plateau()], info=facts, epoch_learning_rate=rates))
+            assert finding.verdict is SATISFACTORY and said in finding.message
+            assert finding.series == ("epoch_learning_rate",)
 
     def test_a_patience_that_outlasts_the_run(self):
         assert self.ask(plateau(patience=20)).verdict is SATISFACTORY

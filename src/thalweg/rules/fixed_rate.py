@@ -2,11 +2,16 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.callbacks import UNKNOWN, argument, callbacks, known
 from thalweg.rules.objective import fact, number
+from thalweg.rules.steps import rates
+from thalweg.stats import finite
+from thalweg.words import noun
 
 
 @dataclass(frozen=True)
@@ -68,12 +73,12 @@ class FixedRate(Rule):
             for row in setters
             if row["class"] == "LearningRateScheduler" or not max(argument(row, "patience"), 1.0) >= asked
         ]
-        if kind == "constant" or not acting:
+        if kind == "constant":
+            return self._settable(record, str(setters[0]["class"]))
+        if not acting:
             return self.finding(
                 Verdict.SATISFACTORY,
-                "The learning rate was a number, which `{callback}` may set."
-                if kind == "constant"
-                else "The callback `{callback}` could not act within the epochs asked for.",
+                "The callback `{callback}` could not act within the epochs asked for.",
                 {"callback": Evidence(str(setters[0]["class"]))},
             )
         name = str(acting[0]["class"])
@@ -101,6 +106,28 @@ class FixedRate(Rule):
                     code=f"keras.optimizers.{_optimizer(record)}(learning_rate=1e-3)",
                 ),
             ),
+        )
+
+    def _settable(self, record: Record, name: str) -> Finding:
+        """A rate that is a number, and what became of it."""
+        evidence, series = {"callback": Evidence(name)}, rates(record)
+        if series is None:
+            return self.finding(
+                Verdict.SATISFACTORY,
+                "The learning rate was a number, and no schedule, at which `{callback}` would have raised.",
+                evidence,
+            )
+        values = finite(series.values)
+        evidence["rate"] = Evidence(float(values[-1]), "1", usual=float(values[0]))
+        changes = int(np.count_nonzero(np.diff(values)))
+        evidence["changes"] = Evidence(changes, "changes")
+        went = f"it went from {{rate__usual}} to {{rate}} in {{changes}} {noun(changes, 'change')}"
+        return self.finding(
+            Verdict.SATISFACTORY,
+            "The learning rate was a number, which `{callback}` could set: "
+            + (f"{went}." if changes else "it stayed at {rate}."),
+            evidence,
+            series=(series.name,),
         )
 
 
