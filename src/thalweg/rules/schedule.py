@@ -8,9 +8,10 @@ import numpy as np
 from thalweg.finding import Evidence, Family, Finding, Remedy, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
+from thalweg.rules.compounding import Compounding, compounding
 from thalweg.rules.objective import GAIN, number, objective, progress, rows, unit
 from thalweg.rules.shortfall import learnable, shortfall
-from thalweg.rules.steps import Decay, decay, optimizer, steps
+from thalweg.rules.steps import Decay, decay, optimizer, rates, steps
 from thalweg.stats import finite, mean, spread
 
 
@@ -50,14 +51,28 @@ class ScheduleEnded(Rule):
     on its way: the validation loss fell by `level` in the last epoch, or, where that is not known, the last
     quarter brought half of what the one before it had or more.
 
+    Or it multiplied up: `rate * 0.9**epoch` of the current rate, where the first one was meant. The factor from epoch
+    to epoch then is 0.9, 0.81, 0.729 and on, or 1/(1 + d), 1/(1 + 2 d) and on for a decay by time: four factors or
+    more that lie a whole number of one step apart, in their logarithms or their inverses, to a thousandth of it. No
+    schedule of Keras has that shape, and neither has a Gaussian. For `lost` of the run or more the rate was at a
+    hundredth of its peak or less, whatever the loss did; a milder factor has hurt nobody.
+
+    That the loss had levelled off is said where it had while the rate was above a tenth of its peak: from the second
+    third of those steps to the last it fell by less than `level` of its whole fall and of itself, with two standard
+    errors. A loss that levels off with the rate tells nothing of how far it had to go: where that was not far, it had
+    come far, else nothing is said.
+
     ## Thresholds
 
     `nothing` = 1e-3, `idle` = 0.8, `spent` = 0.2, `share` = 0.2, `cosine` = 0.15, `wasted` = 0.5,
-    `quarter` = 0.25, `level` = 0.1. Rates: docs/calibration.md.
+    `quarter` = 0.25, `level` = 0.1, `lost` = 0.2. Of 679 schedules of Keras and of one's own (cosine, restarts,
+    exponential, polynomial, inverse time, steps, Gaussian, warm-ups; 8 to 300 epochs) none multiplies up. Rates:
+    docs/calibration.md.
 
     ## Known limits
 
-    Schedules of one's own are seen only once they have run. Where the first steps were long enough to wreck
+    Schedules of one's own are seen only once they have run. A factor that multiplies up within an epoch is seen by
+    what it does to the loss alone. Where the first steps were long enough to wreck
     the network the rate that came before the decay is blamed (P003).
 
     ## What to do
@@ -91,6 +106,8 @@ class ScheduleEnded(Rule):
     """Share of its peak at which the rate still moved the network as before, and did not settle it."""
     level: float = 0.1
     """Least fall of the loss on the way, as a share of what it was."""
+    lost: float = 0.2
+    """Least share of the run at a hundredth of the peak or less, where the factor multiplied up."""
 
     def assess(self, record: Record) -> Finding:
         """The rate that was measured, else the schedule that was configured."""
@@ -114,6 +131,8 @@ class ScheduleEnded(Rule):
                 found.spent * count, f"{word}s", usual=0.5 * count, threshold=self.spent * count
             ),
         }
+        if (compound := compounding(record)) is not None and (gone := self._lost(record, found)) is not None:
+            return self._multiplied(record, found, compound, evidence | {"lost": gone})
         adds = f"the rates of all {{steps}} {word}s add up to {{spent}} {word}s at the peak"
         came = f"The learning rate had come down from {{last__usual}} to a hundredth of it by {word} {{step}}"
         if found.spent > self.spent:
@@ -150,9 +169,16 @@ class ScheduleEnded(Rule):
                 evidence,
             )
         if short is None and not (falling and far):
+            level = not falling and self._levelled(record, found)
+            if far and not level:
+                return self.unassessed(
+                    f"Not assessed: {came[0].lower()}{came[1:]}, and the loss levelled off as the rate went: how far "
+                    "it had to fall does not show.",
+                    evidence,
+                )
             return self.finding(
                 Verdict.SATISFACTORY,
-                f"{came}, and the loss had {'come far' if falling else 'levelled off'} by then.",
+                f"{came}, and the loss had {'levelled off' if level else 'come far'} by then.",
                 evidence,
                 series=("learning_rate",),
             )
@@ -167,6 +193,48 @@ class ScheduleEnded(Rule):
             step=found.step,
             remedies=_remedies(record),
         )
+
+    def _lost(self, record: Record, found: Decay) -> Evidence | None:
+        """The share of the run after the rate had come down, where that is much."""
+        series = rates(record)
+        share = float(np.mean(series.steps >= found.step)) if series is not None else 0.0
+        return Evidence(share, "fraction", threshold=self.lost) if share >= self.lost else None
+
+    def _multiplied(
+        self, record: Record, found: Decay, compound: Compounding, evidence: dict[str, Evidence]
+    ) -> Finding:
+        factor = Evidence(compound.last, "1", usual=compound.first)
+        return self.finding(
+            Verdict.CONCERN,
+            "The learning rate came down from {last__usual} to {last}, for the factor by which an epoch lowered it "
+            "itself fell, from {factor__usual} to {factor}: from "
+            f"{unit(record)} {{step}} on, for {{lost}} of the run, a hundredth of the rate was left or less.",
+            {**evidence, "factor": factor},
+            series=("learning_rate", "loss"),
+            step=found.step,
+            remedies=(
+                Remedy(
+                    "Let the rate decay from the initial rate, not from the current one.",
+                    "A factor that depends on the epoch multiplies up where the current rate is what it lowers.",
+                    code=compound.code,
+                ),
+                _CONSTANT,
+            ),
+        )
+
+    def _levelled(self, record: Record, found: Decay) -> bool:
+        """Whether the loss had levelled off while the rate was above a tenth of its peak."""
+        series, scaled = objective(record), np.diff(found.path, prepend=0.0)
+        if series is None or len(series) != len(found.path):
+            return False
+        rated = scaled > 0.1 * np.max(scaled)
+        middle, end = (spread(part) for part in np.array_split(series.values[rated], 3)[1:])
+        whole = (
+            spread(series.values[:3]).location - spread(series.values[series.steps >= found.step]).location
+        )
+        error = 1.25 * float(np.hypot(middle.scale / np.sqrt(middle.count), end.scale / np.sqrt(end.count)))
+        least = self.level * min(whole, middle.location)
+        return bool(middle.location - end.location + 2.0 * error < least)
 
     def _falling(self, record: Record, found: Decay) -> bool | None:
         """Whether the loss still fell over the second half of the sum of the rates; None where it cannot be told."""
@@ -259,6 +327,9 @@ class ScheduleEnded(Rule):
         )
 
 
+_CONSTANT = Remedy(
+    "Use a constant learning rate first.", "It shows what the loss can reach, and where to let it decay."
+)
 _SCHEDULE = Remedy(
     "Let the schedule end with the run.",
     "Keras counts schedules in optimizer steps, not in epochs.",
@@ -281,8 +352,7 @@ def _remedies(record: Record) -> tuple[Remedy, ...]:
     told = isinstance(optimizer(record).get("learning_rate"), Mapping)
     names = [] if told else [str(row.get("class")) for row in rows(record, "callbacks")]
     first = next((_CALLBACKS[name] for name in names if name in _CALLBACKS), _SCHEDULE)
-    constant = "It shows what the loss can reach, and where to let it decay."
-    return first, Remedy("Use a constant learning rate first.", constant)
+    return first, _CONSTANT
 
 
 def _end(schedule: Mapping[str, object], nothing: float) -> float:
