@@ -157,6 +157,38 @@ def steps_that_fall_too_early(rng, first):
     return classifier(network(64, 32, 10), samples.digits(rng), SGD(schedule, momentum=0.9), epochs=14)
 
 
+@faulty(FAMILY, "P005", fault={"current": True}, twin={"current": False})
+def a_factor_that_multiplies_up(rng, current):
+    """`rate * 0.8**epoch` of the current rate, where the first one was meant."""
+
+    def lower(epoch, rate):
+        return (rate if current else 0.05) * 0.8**epoch
+
+    data, epochs, called = samples.digits(rng), 20, [keras.callbacks.LearningRateScheduler(lower)]
+    return classifier(network(64, 32, 10), data, SGD(0.05), epochs=epochs, callbacks=called)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Noam(keras.optimizers.schedules.LearningRateSchedule):
+    """Up over the warm-up, then down with the root of the step."""
+
+    def __init__(self, width, warmup_steps):
+        self.width, self.warmup_steps = width, warmup_steps
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32") + 1.0
+        return self.width**-0.5 * ops.minimum(step**-0.5, step * self.warmup_steps**-1.5)
+
+    def get_config(self):
+        return {"width": self.width, "warmup_steps": self.warmup_steps}
+
+
+@faulty(FAMILY, "P009", fault={"warm": 40_000}, twin={"warm": 60})
+def a_warm_up_longer_than_the_run(rng, warm):
+    """The warm-up of a large transformer, in a run of four hundred steps."""
+    return classifier(network(64, 32, 32, 10), samples.digits(rng), Adam(Noam(64, warm)), epochs=12)
+
+
 @faulty(FAMILY, "P006 P004", fault={"norm": 1e-3}, twin={"norm": 5.0})
 def clipped_to_nothing(rng, norm):
     """Every gradient is cut to a thousandth."""

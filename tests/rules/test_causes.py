@@ -97,3 +97,8 @@ def test_a_softmax_within_stands_above_the_loss_that_it_began_with():
     assert causes([concern("M002"), concern("O007")]) == {"O007": "M002"}
     assert causes([concern("L004"), concern("N001")]) == {"L004": "N001"}
     assert causes([concern("A002"), concern("G001")]) == {"A002": "G001"}
+
+
+def test_a_warm_up_that_had_not_ended_explains_gradients_of_weights_that_never_moved():
+    found = [concern(code) for code in ("G002", "L004", "P001", "B001", "P009")]
+    assert causes(found) == dict.fromkeys(("G002", "L004", "P001", "B001"), "P009")

@@ -1,4 +1,4 @@
-"""P003 to P008: of each fault of the steps one rule speaks, and of a healthy run none."""
+"""P003 to P009: of each fault of the steps one rule speaks, and of a healthy run none."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,11 +15,20 @@ from thalweg.rules.creep import RateTooLow
 from thalweg.rules.noise import GradientNoise
 from thalweg.rules.overshoot import RateTooHigh
 from thalweg.rules.schedule import ScheduleEnded
+from thalweg.rules.warm_up import WarmUpUnended
 
 from .runs import ask, having, healthy, series, stuck
 
 N = 800
-STEPS = (RateTooHigh(), RateTooLow(), ScheduleEnded(), AlwaysClipped(), Ascent(), GradientNoise())
+STEPS = (
+    RateTooHigh(),
+    RateTooLow(),
+    ScheduleEnded(),
+    AlwaysClipped(),
+    Ascent(),
+    GradientNoise(),
+    WarmUpUnended(),
+)
 CLASSES = {"targets": [{"name": "y", "kind": "classes", "class_counts": [100] * 10}]}
 
 
@@ -58,7 +67,7 @@ def run(
 
 
 def speaking(record: Record) -> set[str]:
-    """Those of the six rules that are concerned."""
+    """Those of the rules that are concerned."""
     return {rule.code for rule in STEPS if rule.check(record).verdict is Verdict.CONCERN}
 
 
@@ -649,3 +658,221 @@ def test_an_overlap_is_held_to_the_recall_of_the_classes(recall: float, found: b
     record = metric("BinaryIoU", [7e-4, 4e-5, 2e-5, 2e-5, 2e-5], data=masks)
     finding = ask("P007", having(record, series("balanced_accuracy", [0.4, recall])))
     assert (finding.verdict is Verdict.CONCERN) is found
+
+
+EPOCHS = np.arange(20.0)
+
+
+def fed(lower: Callable[[int, float], float], epochs: int = 20, rate: float = 0.01) -> np.ndarray:
+    """The rates of the epochs, as float32, of a `LearningRateScheduler` given this function."""
+    made = []
+    for epoch in range(epochs):
+        rate = float(np.float32(lower(epoch, rate)))
+        made.append(rate)
+    return np.array(made)
+
+
+def by_epoch(rates: ArrayLike, loss: ArrayLike | None = None, **more: Any) -> Record:
+    """A run of so many epochs of a hundred steps at these rates."""
+    rates = np.repeat(np.asarray(rates, dtype=np.float32), 100)
+    loss = 0.3 + 2.0 * np.exp(-np.arange(len(rates)) / 100) if loss is None else loss
+    return run(loss, rate=rates, ratio=1e-3 * rates / rates.max(), cosine=0.0, **more)
+
+
+def waiting(epoch: int, rate: float) -> float:
+    return rate if epoch < 5 else rate * 0.8**epoch
+
+
+@pytest.mark.parametrize(
+    ("lower", "code"),
+    [
+        (lambda epoch, rate: rate * 0.9**epoch, "return 0.01 * 0.9 ** epoch"),
+        (lambda epoch, rate: rate * np.exp(-0.1 * epoch), "return 0.01 * 0.905 ** epoch"),
+        (lambda epoch, rate: rate / (1.0 + 0.2 * epoch), "return 0.01 / (1.0 + 0.2 * epoch)"),
+        (
+            lambda epoch, rate: rate * 0.5 ** ((1 + epoch) // 4),
+            "return 0.01 * 0.5 ** (epoch // epochs_between)",
+        ),
+        (lambda epoch, rate: max(rate * 0.85**epoch, 1e-5), "return 0.01 * 0.85 ** epoch"),  # with a floor
+        (waiting, "return 0.01 * 0.8 ** epoch"),
+    ],
+)
+def test_a_factor_that_multiplies_up(lower: Callable[[int, float], float], code: str) -> None:
+    """The loss is one that came far: the rate was lost all the same."""
+    record = by_epoch(fed(lower))
+    finding = ask("P005", record)
+    assert finding.verdict is Verdict.CONCERN
+    assert finding.remedies[0].code == code
+    assert "the factor by which an epoch lowered it itself fell" in finding.message
+    assert finding.evidence["factor"].value < finding.evidence["factor"].usual < 1.0
+
+
+def test_the_factors_of_a_log_of_epochs_and_after_a_warm_up() -> None:
+    rates = np.r_[0.001, 0.004, 0.01, fed(lambda epoch, rate: rate * 0.8**epoch, 17)]
+    found = ask("P005", by_epoch(rates))
+    assert found.evidence["factor"].usual == pytest.approx(0.8, rel=1e-5)
+    twice = np.r_[0.01, 0.005, 0.01, fed(lambda epoch, rate: rate * 0.8**epoch, 17)]
+    assert "factor" in ask("P005", by_epoch(twice)).evidence
+    for epochs, told in ((5, True), (4, False)):  # three factors may be anything
+        few = by_epoch(fed(lambda epoch, rate: rate * 0.1**epoch, epochs))
+        assert ("factor" in ask("P005", few).evidence) == told
+    nothing = by_epoch(fed(lambda epoch, rate: rate * 0.8**epoch, 40))  # the last rates are none
+    assert "factor" in ask("P005", nothing).evidence
+    faint = 0.3**EPOCHS * 0.99999 ** (EPOCHS * (EPOCHS - 1) / 2)  # so small a step could be rounding
+    assert "factor" not in ask("P005", healthy(2000, learning_rate=None, epoch_learning_rate=faint)).evidence
+    log = healthy(2000, learning_rate=None, epoch_learning_rate=fed(lambda epoch, rate: rate * 0.8**epoch))
+    assert ask("P005", log).verdict is Verdict.CONCERN
+
+
+SOUND_RATES = {
+    "cosine": 0.5 * (1.0 + np.cos(np.pi * EPOCHS / 20)),
+    "restarts": 0.5 * (1.0 + np.cos(np.pi * (EPOCHS % 7) / 7)),
+    "exponential": 0.3**EPOCHS,
+    "staircase": 0.1 ** (EPOCHS // 3),
+    "linear": 1.0 - EPOCHS / 20,
+    "cubic": (1.0 - EPOCHS / 20) ** 3,
+    "inverse time": 1.0 / (1.0 + 20.0 * EPOCHS),
+    "inverse square": 1.0 / (1.0 + EPOCHS) ** 2,
+    "Gaussian": np.exp(-((EPOCHS / 5.0) ** 2)),
+    "steps written down": np.array([1.0, 0.1, 0.001, 1e-6])[np.minimum(EPOCHS // 4, 3).astype(int)],
+    "squared exponent": 0.9 ** (EPOCHS * EPOCHS),
+    "raised at the end": np.r_[1.0, 0.001, 1e-4, 1e-5, 1e-6, 5e-6],
+    "factors not quite whole steps apart": np.cumprod(
+        0.9 ** np.r_[0, 1, 2.05, 2.95, 4.05, 5, 5.95, 7, 8.05, 9, 10, 11]
+    ),
+    "factors that fall and rise": np.cumprod(0.9 ** np.r_[0, 1, 2, 3, 4, 3, 4, 5, 6, 5, 6, 7, 8, 9, 10]),
+    "three factors": np.r_[1.0, np.cumprod([0.9, 0.81, 0.729] + [0.01] * 16)],
+}
+
+
+@pytest.mark.parametrize("name", SOUND_RATES)
+def test_no_schedule_multiplies_up(name: str) -> None:
+    assert "factor" not in ask("P005", by_epoch(0.01 * SOUND_RATES[name])).evidence
+
+
+def test_a_mild_factor_has_hurt_nobody() -> None:
+    """0.96**120 is a hundredth in the 16th epoch of 20, 0.97**153 in the 18th."""
+    for base, verdict in (
+        (0.96, Verdict.CONCERN),
+        (0.97, Verdict.SATISFACTORY),
+        (0.99, Verdict.SATISFACTORY),
+    ):
+        record = by_epoch(fed(lambda epoch, rate, base=base: rate * base**epoch))  # type: ignore[misc]
+        assert ask("P005", record).verdict is verdict
+
+
+def test_a_loss_that_levelled_off_with_the_rate_does_not_say_how_far_it_had_to_go() -> None:
+    """A rate that halves every twenty steps, a tenth after 66: whether the loss stood still by then."""
+    halved = 0.1 * 0.5 ** (T / 20)
+    noise = np.random.default_rng(8).standard_normal(N)
+    slow = 0.6 * np.exp(-T / 3.0) + 0.08 * (T < 44)
+    early = 0.9 * np.exp(-T / 3.0)
+    for loss, verdict, said in (
+        (1.4 + early + 0.005 * noise, Verdict.SATISFACTORY, "the loss had levelled off by then"),
+        (1.4 + early + 0.15 * noise, Verdict.UNASSESSED, "levelled off as the rate went"),  # or not
+        (1.4 + slow, Verdict.UNASSESSED, "levelled off as the rate went"),
+        (
+            0.02 + 0.6 * np.exp(-T / 3.0) + 0.03 * (T < 44),
+            Verdict.SATISFACTORY,
+            "the loss had come far by then",
+        ),
+        (0.1 + early, Verdict.SATISFACTORY, "the loss had levelled off by then"),
+    ):
+        found = ask("P005", run(loss, rate=halved, cosine=0.0))
+        assert (found.verdict, said in found.message) == (verdict, True), found.message
+
+
+def warm(loss: ArrayLike, *, high: float = 1e-5, ratio: float = 2e-5, **more: Any) -> Record:
+    """A rate on its way up throughout, and updates that grow with it."""
+    rates = high * (T + 1.0) / N
+    return run(loss, ratio=ratio * rates / rates[-1], rate=rates, **more)
+
+
+NOAM = {"class_name": "Noam", "config": {"width": 32, "scale_of_warmup": 3, "warmup_steps": 40_000}}
+
+
+def test_a_warm_up_that_outlasts_the_run() -> None:
+    record = warm(
+        stuck(N, 2.36), cosine=0.4, optimizer={"name": "Adam", "class": "Adam", "learning_rate": NOAM}
+    )
+    finding = ask("P009", record)
+    assert finding.verdict is Verdict.CONCERN
+    assert "up to step 800 of 800" in finding.message and "(`warmup_steps` was 40,000)" in finding.message
+    assert finding.remedies[0].code == "warmup_steps=80"
+    assert speaking(record) == {"P009"}
+    assert "see P009" in ask("P004", record).message
+
+
+LITTLE = 2.2 - 0.06 * np.minimum(T / 100, 1.0) - 0.02 * T / N
+BY_CHANCE = 2.1 - 0.2 * T / N + 0.5 * np.random.default_rng(5).standard_normal(N)
+
+
+@pytest.mark.parametrize(
+    ("loss", "verdict"),
+    [
+        (2.2 - 0.3 * T / N, Verdict.CONCERN),  # on its way, and not half there
+        (1.9 + 0.3 * np.exp(-T / 30), Verdict.SATISFACTORY),  # levelled off below a constant prediction
+        (LITTLE, Verdict.SATISFACTORY),  # by less than 2 % of where it began
+        (BY_CHANCE, Verdict.SATISFACTORY),
+        (1.3 - 0.3 * T / N, Verdict.SATISFACTORY),  # half there
+    ],
+)
+def test_a_warm_up_counts_beside_its_harm(loss: np.ndarray, verdict: Verdict) -> None:
+    noise = 0.005 * np.random.default_rng(6).standard_normal(N)
+    assert (
+        ask("P009", warm(loss + noise, cosine=0.0, optimizer={"class": "Adam", "name": "Adam"})).verdict
+        is verdict
+    )
+
+
+def test_a_warm_up_whose_steps_were_of_use_or_small_for_another_reason() -> None:
+    away, adam = stuck(N, 2.36), {"class": "Adam", "name": "Adam"}
+    for more, verdict in (
+        ({"ratio": 4e-4}, Verdict.SATISFACTORY),
+        ({"ratio": 2e-4}, Verdict.CONCERN),
+        (
+            {"ratio": 4e-6, "high": 0.05, "optimizer": {}},
+            Verdict.UNASSESSED,
+        ),  # SGD, on a gradient that is faint
+        ({"ratio": 4e-6, "high": 0.05}, Verdict.CONCERN),
+        ({"optimizer": {"clipnorm": 1e-3}}, Verdict.UNASSESSED),
+        ({"optimizer": {"clipnorm": 1e-3, **adam}}, Verdict.CONCERN),
+        ({"info": {"data": {**CLASSES, "signal": {"p": 0.4}}}}, Verdict.UNASSESSED),
+    ):
+        given: dict[str, Any] = {"cosine": 0.4, "optimizer": adam, **more}  # type: ignore[dict-item]
+        assert ask("P009", warm(away, **given)).verdict is verdict, more
+    jump = having(
+        warm(away, optimizer=adam), *(series(f"update_ratio/dense_{i}/kernel", JUMP) for i in range(6))
+    )
+    assert ask("P009", jump).verdict is Verdict.SATISFACTORY
+    still = having(warm(away), *(series(f"update_ratio/dense_{i}/kernel", 0.0 * JUMP) for i in range(6)))
+    assert ask("P009", still).verdict is Verdict.UNASSESSED
+
+
+@pytest.mark.parametrize(
+    ("rate", "rising"),
+    [
+        (np.minimum(T + 1.0, 500.0), False),  # ended before the last quarter
+        (np.minimum(T + 1.0, 700.0), True),
+        (np.r_[T[: N - 1] + 1.0, 700.0], False),
+        (np.linspace(1.0, 2.9, N), False),
+        (np.linspace(1.0, 3.1, N), True),
+        (np.linspace(0.0, 1.0, N), False),  # from nothing: how many times cannot be said
+        (np.ones(N), False),
+    ],
+)
+def test_what_is_on_its_way_up(rate: np.ndarray, rising: bool) -> None:
+    found = ask(
+        "P009", run(stuck(N, 2.36), ratio=1e-5, rate=1e-6 * rate, optimizer={"class": "Adam", "name": "Adam"})
+    )
+    assert (found.verdict is Verdict.CONCERN) == rising
+    if not rising:
+        assert found.evidence["rate"].usual == pytest.approx(1e-6 * np.max(rate))
+
+
+def test_tiny_steps_after_large_ones_are_no_rate_that_is_too_low() -> None:
+    found = ask("P004", run(stuck(N, 2.36), ratio=np.r_[0.7 * np.ones(5), 1e-8 * np.ones(N - 5)], rate=0.5))
+    assert found.verdict is Verdict.SATISFACTORY
+    assert "but the largest was" in found.message and "mean cosine" not in found.message
+    gone = run(stuck(N, 2.36), ratio=np.r_[0.7 * np.ones(5), 1e-8 * np.ones(N - 5)], rate=EARLY)
+    assert "see P005" in ask("P004", gone).message

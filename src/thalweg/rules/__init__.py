@@ -64,6 +64,7 @@ from thalweg.rules.unrelated_labels import UnrelatedLabels
 from thalweg.rules.update import UpdateSize
 from thalweg.rules.validation_shift import ValidationShift
 from thalweg.rules.vanishing import VanishingGradients
+from thalweg.rules.warm_up import WarmUpUnended
 
 RULES: tuple[Rule, ...] = (
     NonFiniteData(),
@@ -101,6 +102,7 @@ RULES: tuple[Rule, ...] = (
     AlwaysClipped(),
     Ascent(),
     GradientNoise(),
+    WarmUpUnended(),
     SameOrder(),
     Penalty(),
     Dropout(),

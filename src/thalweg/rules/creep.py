@@ -9,7 +9,7 @@ from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.objective import GAIN, number, objective, progress
 from thalweg.rules.shortfall import Shortfall, learnable, shortfall
-from thalweg.rules.steps import CLIPPED, clipping, decay, plain, rate, rates, setting, steps
+from thalweg.rules.steps import CLIPPED, clipping, decay, plain, rate, setting, steps, warming
 from thalweg.stats import finite, spread
 
 
@@ -40,7 +40,7 @@ class RateTooLow(Rule):
       first one's, or at the pace of the run `times` as many steps would not have brought the loss to half of a
       constant prediction's.
 
-    Left to others: a schedule that came down (P005) or is still warming up, a gradient that was clipped
+    Left to others: a schedule that came down (P005) or was still warming up (P009), a gradient that was clipped
     (P006), targets that nothing foretells (D008). Where the gradient was small itself (with SGD: under `gradient` of
     the parameters' norm), it is left to G002 if some layer's was not; else what scales the loss is asked about first.
 
@@ -94,7 +94,21 @@ class RateTooLow(Rule):
         }
         if np.isfinite(used):
             evidence["rate"] = Evidence(used, "1")
-        tiny = went.typical < self.typical and went.largest < self.largest
+        tiny = went.typical < self.typical
+        if tiny and decay(record) is not None:
+            return self.unassessed(
+                "Not assessed: the typical update was {ratio} of its parameters, but the learning rate had come down "
+                "to a hundredth of its peak (see P005).",
+                evidence,
+            )
+        if tiny and not went.largest < self.largest:
+            evidence["largest"] = Evidence(went.largest, "1", threshold=self.largest)
+            return self.finding(
+                Verdict.SATISFACTORY,
+                "The typical update was {ratio} of its parameters, but the largest was {largest}, where a rate that "
+                "is too low makes none above {largest__threshold}.",
+                evidence,
+            )
         if not tiny or not went.cosine.quantile(0.01) > self.cosine:
             return self.finding(
                 Verdict.SATISFACTORY,
@@ -161,13 +175,8 @@ class RateTooLow(Rule):
         """What else makes tiny steps in this run; None where nothing does."""
         if used < 0.0:
             return "the learning rate was negative (see P007)"
-        if decay(record) is not None:
-            return "the learning rate had come down to a hundredth of its peak (see P005)"
-        measured = rates(record)
-        if measured is not None:
-            values = finite(measured.values)
-            if values[-1] >= 3.0 * values[0] > 0.0:
-                return "the learning rate was still being raised"
+        if warming(record):
+            return "the learning rate was still being raised (see P009)"
         clip = clipping(record)
         if clip is not None and clip.factor > CLIPPED and plain(record) is not False:
             return "its gradient was clipped (see P006)"

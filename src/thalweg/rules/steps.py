@@ -108,6 +108,17 @@ def rate(record: Record) -> float:
     return median(series.values) if series is not None else setting(record, "learning_rate")
 
 
+def warming(record: Record) -> bool:
+    """Whether the learning rate never fell, and was on its way up in the last quarter of the run."""
+    series = rates(record)
+    if series is None or len(series) < 4 or not np.all(np.isfinite(series.values)):
+        return False
+    values = series.values
+    whole = 1.0 - 1e-6  # but for rounding
+    rose = values[-1] / 3.0 >= values[0] > 0.0 and np.all(values >= whole * np.maximum.accumulate(values))
+    return bool(rose and whole * values[-1] > values[3 * (len(values) - 1) // 4])
+
+
 def few(record: Record) -> bool:
     """Whether an update saw so few of the examples that its gradient is mostly noise."""
     size = number(record, "fit", "batch_size")
