@@ -104,10 +104,93 @@ def test_a_model_of_its_own_class_has_no_graph() -> None:
     assert len(facts["tensors"]) == 4 and facts["frozen"] == []
 
 
+def used(model: Any) -> dict[str, tuple[bool, list[str]]]:
+    return {
+        row["name"]: (row["used"], row["taken_by"]) for row in model_facts(model)["model"].get("inputs", [])
+    }
+
+
+def test_an_input_that_no_output_depends_on() -> None:
+    a, b = layers.Input((6,), name="a"), layers.Input((6,), name="b")
+    one, _ = layers.Dense(4, name="one")(a), layers.Dense(4, name="two")(b)
+    aside = keras.Model([a, b], layers.Dense(1)(layers.Concatenate()([one, one])))
+    assert used(aside) == {"a": (True, ["one"]), "b": (False, ["two"])}
+    c, d = layers.Input((6,), name="c"), layers.Input((6,), name="d")
+    both = layers.Concatenate()([layers.Dense(4, name="x")(c), layers.Dense(4, name="y")(c)])
+    assert used(keras.Model([c, d], layers.Dense(1)(both))) == {"c": (True, ["x", "y"]), "d": (False, [])}
+    (alone,) = used(sequential(layers.Dense(2, name="first"), layers.Dense(1))).values()
+    assert alone == (True, ["first"])
+
+
+def nested(inner: Any, *given: str) -> Any:
+    """A model of inputs `a` and `b`, handed to one within as a list, or by the names that are given."""
+    a, b = layers.Input((6,), name="a"), layers.Input((6,), name="b")
+    made = inner(dict(zip(given, (a, b), strict=True)) if given else [a, b])
+    return keras.Model([a, b], layers.Dense(1)(made))
+
+
+def test_inputs_of_nested_models() -> None:
+    p, q = layers.Input((6,), name="p"), layers.Input((6,), name="q")
+    half = keras.Model([p, q], layers.Dense(4)(q))
+    whole = keras.Model([p, q], layers.Add()([layers.Dense(4)(p), layers.Dense(4)(q)]))
+    named = keras.Model({"p": p, "q": q}, layers.Dense(4)(q))
+    assert {name: row[0] for name, row in used(nested(half)).items()} == {"a": False, "b": True}
+    assert {name: row[0] for name, row in used(nested(whole)).items()} == {"a": True, "b": True}
+    assert {name: row[0] for name, row in used(nested(named, "p", "q")).items()} == {"a": False, "b": True}
+    assert {name: row[0] for name, row in used(nested(named, "q", "p")).items()} == {"a": True, "b": False}
+    # A list by names is put in order by Keras: which goes where, the graph does not tell.
+    assert all(row[0] for row in used(nested(half, "q", "p")).values())
+
+
+class Reading(keras.Model):
+    """A graph whose `call` reads more than the graph does."""
+
+    def call(self, inputs: Any, *rest: Any, **more: Any) -> Any:
+        return super().call(inputs, *rest, **more) + keras.ops.sum(inputs[0])
+
+
+def test_a_nested_model_with_a_call_of_its_own_may_read_all() -> None:
+    p, q = layers.Input((6,)), layers.Input((6,))
+    assert all(row[0] for row in used(nested(Reading([p, q], layers.Dense(4)(q)))).values())
+
+
+class Added(layers.Layer):
+    """Passes the first on, and adds a loss on the second."""
+
+    def call(self, first: Any, second: Any) -> Any:
+        self.add_loss(keras.ops.mean(second**2))
+        return first
+
+
+def test_inputs_that_count_in_other_ways() -> None:
+    """By a loss alone, by a mask, through an operation, by name, and as a second output."""
+    x, y = layers.Input((6,), name="x"), layers.Input((6,), name="y")
+    assert all(row[0] for row in used(keras.Model([x, y], layers.Dense(1)(Added()(x, y)))).values())
+    time, mask = layers.Input((5, 3)), layers.Input((5,), dtype="bool")
+    assert all(row[0] for row in used(keras.Model([time, mask], layers.LSTM(2)(time, mask=mask))).values())
+    words = layers.Input((5,), dtype="int32")
+    shown = layers.Embedding(9, 3, mask_zero=True).compute_mask(words)
+    assert all(row[0] for row in used(keras.Model([time, words], layers.LSTM(2)(time, mask=shown))).values())
+    assert all(row[0] for row in used(keras.Model([x, y], layers.Dense(1)(x * keras.ops.exp(y)))).values())
+    assert all(row[0] for row in used(keras.Model({"x": x, "y": y}, layers.Dense(1)(x + y))).values())
+    assert all(row[0] for row in used(keras.Model([x, y], {"one": layers.Dense(1)(x), "two": y})).values())
+
+
 def test_several_outputs_have_no_shape() -> None:
     x = layers.Input((6,))
     facts = model_facts(keras.Model(x, [layers.Dense(2)(x), layers.Dense(1)(x)]))
     assert "output_shape" not in facts["model"]
+
+
+def test_what_a_rescaling_and_a_reshape_do() -> None:
+    parts = [layers.Rescaling(1 / 255, -0.5), layers.Reshape((2, -1)), layers.Rescaling([1.0, 2.0, 3.0])]
+    scaling, shaping, each = model_facts(sequential(*parts))["layers"]
+    assert (scaling["scale"], scaling["offset"]) == (pytest.approx(1 / 255), -0.5)
+    assert shaping["reshaped"] == [[6], [2, 3]]
+    assert "scale" not in each and each["offset"] == 0.0 and "reshaped" not in each
+    inner = keras.Sequential([layers.Input((6,)), layers.Reshape((3, 2)), layers.Flatten()])
+    outer = model_facts(keras.Sequential([layers.Input((6,)), inner, layers.Dense(1)]))
+    assert [row["reshaped"] for row in outer["layers"] if "reshaped" in row] == [[[6], [3, 2]]]
 
 
 def test_settings_of_layers() -> None:

@@ -24,6 +24,34 @@ def layer_inputs(model: keras.Model, named: dict[str, keras.Layer]) -> dict[str,
     return {name: sorted(inputs, key=lambda name: order[name]) for name, inputs in found.items()}
 
 
+def input_facts(model: keras.Model, named: dict[str, keras.Layer]) -> list[dict[str, Any]] | None:
+    """Of each input its `name`, `used` (whether an output depends on it) and `taken_by` (what is called on it).
+
+    None where there is no graph. Of an input that is used `taken_by` names what is in the graph, of another what is
+    not: a branch that was built and never joined.
+    """
+    graph = graph_of(model)
+    if graph is None:
+        return None
+    names = {id(layer): name for name, layer in named.items()}
+    marks = [frozenset([f"<{place}>"]) for place in range(len(graph.inputs))]  # no layer is called so
+    found: dict[str, Names] = {}
+    reached: set[str] = set()
+    open_ = list(frozenset().union(*_walk(graph, marks, names, found)))
+    while open_:
+        if (at := open_.pop()) not in reached:
+            reached.add(at)
+            open_ += found.get(at, ())
+    facts = []
+    for tensor, mark in zip(graph.inputs, marks, strict=True):
+        operation, used = tensor._keras_history.operation, mark <= reached
+        takers = [node.operation for node in operation._outbound_nodes]
+        known = list(dict.fromkeys(names.get(id(taker), taker.name) for taker in takers))
+        inside = known if not used else [name for name, before in found.items() if mark <= before]
+        facts.append({"name": operation.name, "used": used, "taken_by": inside})
+    return facts
+
+
 def _walk(graph: Any, fed: Sequence[Names], names: dict[int, str], found: dict[str, Names]) -> list[Names]:
     """Note the inputs of all layers of a graph, given what feeds its own inputs; what stands at its outputs."""
     sources = {id(tensor): feeding for tensor, feeding in zip(graph.inputs, fed, strict=True)}
@@ -38,11 +66,18 @@ def _walk(graph: Any, fed: Sequence[Names], names: dict[int, str], found: dict[s
                 found[name] = found.get(name, frozenset()).union(*arriving)
                 leaving = [frozenset([name])] * len(node.outputs)
             else:
-                if len(arriving) != len(inner.inputs):
+                if len(arriving) != len(inner.inputs) or not _as_listed(node, inner):
                     arriving = [frozenset().union(*arriving)] * len(inner.inputs)
                 leaving = _walk(inner, arriving, names, found)
             sources |= {id(tensor): names_ for tensor, names_ in zip(node.outputs, leaving, strict=False)}
     return [sources.get(id(tensor), frozenset()) for tensor in graph.outputs]
+
+
+def _as_listed(node: Any, inner: Any) -> bool:
+    """Whether a nested model reads what it is given in the order of its graph, and nothing besides."""
+    own = type(node.operation).__name__ not in ("Functional", "Sequential")
+    by_name = isinstance(next(iter(node.arguments.args), None), dict)
+    return not own and by_name == isinstance(inner._inputs_struct, dict)
 
 
 def graph_of(operation: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from thalweg.keras.callable_rate import rate_reads
 from thalweg.keras.freshness import fresh
-from thalweg.keras.graph import layer_inputs
+from thalweg.keras.graph import input_facts, layer_inputs
 from thalweg.keras.initial import fetch, initial_facts, sample
 from thalweg.keras.names import tensor_names, unique_names
 from thalweg.keras.output import output_facts
@@ -39,6 +39,9 @@ def model_facts(model: keras.Model, begun: bool = False) -> dict[str, Any]:
         facts |= output_facts(model)
     if (shape := _output_shape(model)) is not None:
         facts["output_shape"] = shape
+    with suppress(Exception):  # as above
+        if (read := input_facts(model, layers)) is not None:
+            facts["inputs"] = read
     names = tensor_names(model, model.trainable_variables)
     return {
         "model": facts,
@@ -143,6 +146,12 @@ def _layer_facts(name: str, layer: keras.Layer, inputs: list[str] | None) -> dic
         facts["penalty"] = penalty
     if isinstance(layer, keras.layers.Normalization) and _passes_on(layer):
         facts["identity"] = True
+    if isinstance(layer, keras.layers.Rescaling):
+        numbers = {key: _number(getattr(layer, key)) for key in ("scale", "offset")}
+        facts |= {key: value for key, value in numbers.items() if value is not None}
+    if isinstance(layer, keras.layers.Reshape):
+        with suppress(Exception):  # in no graph
+            facts["reshaped"] = [list(layer.input.shape[1:]), list(layer.output.shape[1:])]
     if getattr(layer, "activity_regularizer", None) is not None:
         facts["activity_penalty"] = True
     initializer = getattr(layer, "kernel_initializer", getattr(layer, "embeddings_initializer", None))
