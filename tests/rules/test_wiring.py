@@ -1,4 +1,4 @@
-"""W001 and W002: what learns, and what was meant to."""
+"""W001 to W004: what learns, what was meant to, and what arrives where."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from thalweg import Verdict
 
-from .models import before, chain, ends, facts, kernel, layer, learned
+from .models import before, chain, ends, facts, failed, kernel, layer, learned
 from .runs import ask
 
 
@@ -90,3 +90,127 @@ def test_an_optimizer_that_no_step_applied() -> None:
     info = {**held(), "optimizer": {"applied": False}}
     finding = ask("W002", learned(info))
     assert finding.verdict is Verdict.UNASSESSED and "no step of the training" in finding.message
+
+
+def read(*inputs: dict[str, Any], model: str = "Functional") -> dict[str, Any]:
+    return {"model": {"class": model, "inputs": list(inputs)}}
+
+
+def given(name: str, used: Any, *taken_by: str) -> dict[str, Any]:
+    return {"name": name, "used": used, "taken_by": list(taken_by)}
+
+
+def test_an_input_that_was_never_wired() -> None:
+    finding = ask(
+        "W003", before(read(given("a", True, "a1", "b1"), given("b", False), given("c", True, "c1")))
+    )
+    assert finding.verdict is Verdict.CONCERN
+    assert finding.message == "Of 3 inputs 1 led to no output: `b`. No layer was called on it."
+    assert (
+        "on `b`: look at the lines of `a1`, `b1`, which were all called on `a`." in finding.remedies[0].action
+    )
+    single = ask("W003", before(read(given("a", True, "a1"), given("b", False))))
+    assert single.remedies[0].action == "Call the first layer of its branch on `b`."
+
+
+def test_a_branch_that_was_never_joined() -> None:
+    finding = ask(
+        "W003", learned(read(given("a", True, "a1"), given("b", False, "b1", "b2"), given("c", False)))
+    )
+    assert finding.verdict is Verdict.CONCERN
+    assert finding.message.startswith("Of 3 inputs 2 led to no output, the first of them `b`. Layer `b1` was")
+    assert "what begins with `b1` is not among" in finding.remedies[0].action
+
+
+@pytest.mark.parametrize(
+    ("info", "verdict"),
+    [
+        (read(given("a", True), given("b", True)), Verdict.SATISFACTORY),
+        (read(given("a", True), model="Sequential"), Verdict.SATISFACTORY),
+        (
+            read(given("a", True), given("b", False), model="Contrast"),
+            Verdict.UNASSESSED,
+        ),  # a step of its own
+        (read(given("a", None)), Verdict.UNASSESSED),
+        ({"model": {"class": "Functional"}}, Verdict.UNASSESSED),
+        (read({"used": False, "taken_by": 3}), Verdict.CONCERN),  # a record of little
+    ],
+)
+def test_inputs_that_are_read_or_may_be(info: dict[str, Any], verdict: Verdict) -> None:
+    assert ask("W003", before(info)).verdict is verdict
+
+
+def reshaped(before: list[Any], after: list[Any], *others: Any) -> dict[str, Any]:
+    shaping = layer("r", "Reshape", reshaped=[before, after])
+    return facts(chain(*(others or (shaping, layer("c", "Conv1D"), layer("f", "Flatten"), layer("o")))))
+
+
+def test_a_reshape_for_a_transposition() -> None:
+    finding = ask("W004", before(reshaped([6, 64], [64, 6])))
+    assert (finding.verdict, finding.layer) == (Verdict.CONCERN, "r")
+    assert "values of shape (6, 64) as one row and cut them to (64, 6)" in finding.message
+    assert finding.remedies[0].code == "keras.layers.Permute((2, 1))"
+    assert ask("W004", learned(reshaped([6, 64], [64, 6]))).verdict is Verdict.CONCERN
+    pictures = ask("W004", before(reshaped([32, 32, 3], [3, 32, 32])))
+    assert pictures.verdict is Verdict.CONCERN
+    assert pictures.remedies[0].code == "keras.layers.Permute((3, 1, 2))"
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ([384], [6, 64]),  # a vector has no axes
+        ([6, 64], [12, 32]),  # other axes
+        ([1, 6, 64], [6, 64, 1]),  # one of size 1 is none
+        ([28, 28], [28, 28]),
+        ([6, None], [None, 6]),
+        ([6, True], [True, 6]),
+        ([2, 3, 0], [3, 2, 0]),
+    ],
+)
+def test_reshapes_of_another_kind(shapes: Any) -> None:
+    assert ask("W004", failed(reshaped(*shapes))).verdict is Verdict.SATISFACTORY
+
+
+def test_axes_of_which_one_divides_the_other_may_be_windows() -> None:
+    for shapes in (([16, 4], [4, 16]), ([4, 16], [16, 4])):
+        assert ask("W004", before(reshaped(*shapes))).verdict is Verdict.UNASSESSED
+        assert ask("W004", learned(reshaped(*shapes))).verdict is Verdict.UNASSESSED
+        finding = ask("W004", failed(reshaped(*shapes)))
+        assert finding.verdict is Verdict.CONCERN and "the loss went from" in finding.message
+
+
+def test_the_certain_one_is_named_first() -> None:
+    parts = (
+        layer("w", "Reshape", reshaped=[[16, 4], [4, 16]]),
+        layer("c", "Conv1D"),
+        layer("r", "Reshape", reshaped=[[6, 10], [10, 6]]),
+        layer("d", "Conv1D"),
+    )
+    assert ask("W004", before(facts(chain(*parts)))).layer == "r"
+
+
+def test_what_takes_a_row_does_not_care_about_axes() -> None:
+    shaping = layer("r", "Reshape", reshaped=[[6, 64], [64, 6]])
+    row, drop, conv = (
+        layer("v", "Reshape", reshaped=[[384], [6, 64]]),
+        layer("d", "Dropout"),
+        layer("c", "Conv1D"),
+    )
+    for parts, verdict in (
+        ((shaping, drop, layer("f", "Flatten"), layer("o")), Verdict.SATISFACTORY),
+        ((row, drop, shaping, conv), Verdict.SATISFACTORY),
+        ((shaping,), Verdict.SATISFACTORY),
+        ((shaping, drop, conv), Verdict.CONCERN),
+        ((row, conv, drop, shaping, layer("e", "Conv1D")), Verdict.CONCERN),
+    ):
+        assert ask("W004", before(facts(chain(*parts)))).verdict is verdict
+    two = [*chain(shaping, layer("f", "Flatten")), layer("c", "Conv1D", inputs=["r"])]
+    assert ask("W004", before(facts(two))).verdict is Verdict.CONCERN
+
+
+def test_reshapes_of_which_little_is_known() -> None:
+    assert ask("W004", before(facts([layer("r", "Reshape")]))).verdict is Verdict.UNASSESSED
+    for odd in (None, [[6, 64]], [6, 64], "ab"):
+        parts = chain(layer("r", "Reshape", reshaped=odd), layer("c", "Conv1D"))
+        assert ask("W004", before(facts(parts))).verdict is Verdict.SATISFACTORY

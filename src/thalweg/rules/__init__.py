@@ -32,6 +32,7 @@ from thalweg.rules.logits import Logits
 from thalweg.rules.lost_counters import LostCounters
 from thalweg.rules.mismatch import Mismatch
 from thalweg.rules.missing_code import MissingCode
+from thalweg.rules.mixed_axes import MixedAxes
 from thalweg.rules.modes import Modes
 from thalweg.rules.noise import GradientNoise
 from thalweg.rules.noisy_labels import NoisyLabels
@@ -61,6 +62,7 @@ from thalweg.rules.unheld import UnheldTensors
 from thalweg.rules.unmet_baseline import UnmetBaseline
 from thalweg.rules.unmoved import Unmoved
 from thalweg.rules.unrelated_labels import UnrelatedLabels
+from thalweg.rules.unused_input import UnusedInput
 from thalweg.rules.update import UpdateSize
 from thalweg.rules.validation_shift import ValidationShift
 from thalweg.rules.vanishing import VanishingGradients
@@ -96,6 +98,8 @@ RULES: tuple[Rule, ...] = (
     Unfittable(),
     FrozenFresh(),
     UnheldTensors(),
+    UnusedInput(),
+    MixedAxes(),
     RateTooHigh(),
     RateTooLow(),
     ScheduleEnded(),
