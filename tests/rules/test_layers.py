@@ -1,9 +1,11 @@
 """G002, G003, P001, P002 and A001: what the layers did."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from thalweg import Record, Verdict
+from thalweg import Finding, Record, Verdict
 
 from .runs import ask, having, healthy, series, stuck
 
@@ -190,6 +192,56 @@ def test_parameters_that_never_moved() -> None:
     assert finding.verdict is Verdict.CONCERN
     assert finding.layer == "dense_2"
     assert finding.message.startswith("Of 6 trainable tensors 1 never moved: `dense_2/kernel`.")
+
+
+def unmoved(*names: str, gradient: float = 0.0, **info: Any) -> Finding:
+    record = healthy(info=info)
+    kinds = {"update_ratio": 0.0, "gradient_norm": gradient}
+    still = [
+        series(f"{kind}/{name}", np.full(2000, value)) for name in names for kind, value in kinds.items()
+    ]
+    return ask("P002", having(record, *still))
+
+
+def begun(name: str, low: float = 0.0, high: float = 0.0, **more: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "layer": name.partition("/")[0],
+        "initial": {"minimum": low, "maximum": high},
+        **more,
+    }
+
+
+def test_factors_that_began_as_zeros() -> None:
+    zeros = [begun(f"{name}/embeddings") for name in "pq"]
+    finding = unmoved("p/embeddings", "q/embeddings", "q/bias", tensors=zeros)
+    assert finding.message.endswith("2 of them began as zeros, and had a gradient of zero at every step.")
+    assert finding.remedies[0].action == "Initialise `p` at random."
+    assert finding.remedies[0].code == 'embeddings_initializer="uniform"'
+    assert len(finding.remedies) == 5
+    kernel = unmoved("p/kernel", tensors=[begun("p/kernel")])
+    assert kernel.remedies[0].code == 'kernel_initializer="glorot_uniform"'
+    assert unmoved("p/gamma", tensors=[begun("p/gamma")]).remedies[0].code == ""
+
+
+@pytest.mark.parametrize(
+    ("names", "tensors", "gradient"),
+    [
+        (("p/kernel",), [begun("p/kernel", -0.1, 0.1)], 0.0),  # drawn at random: dead, or cut off
+        (("p/kernel",), [begun("p/kernel", 0.0, 0.1)], 0.0),
+        (("p/kernel", "q/kernel"), [begun("p/kernel"), begun("q/kernel", -0.1, 0.1)], 0.0),
+        (("p/kernel",), [begun("p/kernel")], 0.3),  # it had a gradient: a rate of zero
+        (("p/kernel",), [{"name": "p/kernel"}], 0.0),
+        (("p/bias",), [begun("p/bias")], 0.0),
+        (("p/beta",), [begun("p/beta")], 0.0),
+        (("p/kernel",), [begun("p/kernel", unconnected=True)], 0.0),
+        (("p/kernel",), [begun("p/kernel", still=True)], 0.0),
+    ],
+)
+def test_other_tensors_that_never_moved(names: Any, tensors: Any, gradient: float) -> None:
+    finding = unmoved(*names, gradient=gradient, tensors=tensors)
+    assert finding.verdict is Verdict.CONCERN
+    assert "zeros" not in finding.message and finding.remedies[0].action.startswith("Check that the layer's")
 
 
 def test_kernels_that_never_moved_have_no_update_to_judge() -> None:

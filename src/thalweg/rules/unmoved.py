@@ -7,6 +7,7 @@ import numpy as np
 from thalweg.finding import Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.record import Record
 from thalweg.rule import Rule
+from thalweg.rules.graph import figures, initial
 from thalweg.rules.layers import layer_of
 from thalweg.rules.objective import rows
 
@@ -33,6 +34,9 @@ class Unmoved(Rule):
     model. A teacher that was trained elsewhere is not meant. An embedding with rows that were never seen has moved.
 
     Comparisons are with exact zero: a small update is a movement.
+
+    Where all of them but biases began as zeros and their gradients were zero throughout, that is said, and a random
+    initializer is the first remedy: of two factors that are zero, two embeddings say, neither has a gradient.
 
     ## Thresholds
 
@@ -101,6 +105,10 @@ class Unmoved(Rule):
         elif left:
             evidence["left"] = Evidence(len(left), "tensors")
             template += " No step of the optimizer was given {left} of them."
+        zeros = () if cut or left else self._zeros(record, still)
+        if zeros:
+            evidence["zeros"] = Evidence(len(zeros), "tensors")
+            template += " {zeros} of them began as zeros, and had a gradient of zero at every step."
         names = [f"{quantity}/{name}" for name in still for quantity in ("update_ratio", "gradient_norm")]
         return self.finding(
             Verdict.CONCERN,
@@ -109,6 +117,7 @@ class Unmoved(Rule):
             series=tuple(name for name in names if name in record.series),
             layer=layer_of(still[0]),
             remedies=(
+                *(_random(record, name) for name in zeros[:1]),
                 Remedy(
                     "Check that the layer's output reaches the loss, and that nothing between them rounds, "
                     "takes an argmax or stops the gradient.",
@@ -127,6 +136,19 @@ class Unmoved(Rule):
             ),
         )
 
+    def _zeros(self, record: Record, still: list[str]) -> tuple[str, ...]:
+        """The tensors that began as zeros and had no other gradient, where all that is no bias did."""
+        found = []
+        for name in still:
+            if name.endswith(("bias", "beta")):
+                continue
+            series = record.series.get(f"gradient_norm/{name}")
+            flat = series is not None and len(series) and not np.any(series.values)
+            if not flat or figures(initial(record, name), "minimum", "maximum") != (0.0, 0.0):
+                return ()
+            found.append(name)
+        return tuple(found)
+
     def _moved(self, record: Record) -> dict[str, bool]:
         """By tensor whether it moved; only those measured often enough."""
         moved: dict[str, bool] = {}
@@ -143,3 +165,14 @@ class Unmoved(Rule):
                     changed = bool(np.any(values != 0.0))
                 moved[name] = moved.get(name, False) or changed
         return moved
+
+
+def _random(record: Record, name: str) -> Remedy:
+    kind, code = name.rpartition("/")[2], ""
+    if kind in ("kernel", "embeddings"):
+        code = f'{kind}_initializer="{"uniform" if kind == "embeddings" else "glorot_uniform"}"'
+    return Remedy(
+        f"Initialise `{layer_of(name)}` at random.",
+        "A factor has no gradient where what it is multiplied with is zero: of two that begin so, neither moves.",
+        code=code,
+    )
