@@ -206,6 +206,86 @@ class TestInputScale:
         record = run(data(WILD_INPUTS["pixels"]), layers=[*layers, {"class": "Dense"}])
         assert verdict(self.rule, record) is not CONCERN
 
+    def test_rescaling_only_multiplies_and_adds(self):
+        """Pixels divided by 255 before the model and in it."""
+        divided = row(minimum=0.0, maximum=1.0, mean=0.3, spread=0.35)
+        twice = run(data(divided), flat(), layers=_scaling(scale=1 / 255))
+        finding = ask(self.rule, twice)
+        assert finding.verdict is CONCERN
+        assert finding.message.startswith(
+            "Input `x` had no value over 0.00392, where 1 is usual once layer `s` had multiplied it by 0.00392;"
+        )
+        assert "in `s`: leave one of the two out" in finding.remedies[0].action
+        assert verdict(self.rule, run(data(divided), layers=_scaling(scale=1 / 255))) is SATISFACTORY
+        assert verdict(self.rule, before(data(divided), layers=_scaling(scale=1 / 255))) is UNASSESSED
+        for scale, offset in ((1.0, 0.0), (-2.0, 1.0), (1 / 255, 0.5)):
+            record = run(data(divided), flat(), layers=_scaling(scale=scale, offset=offset))
+            assert verdict(self.rule, record) is (CONCERN if offset == 0.5 else SATISFACTORY)
+
+    def test_what_leaves_a_rescaling_is_judged(self):
+        pixels = {**WILD_INPUTS["pixels"], "shape": [28, 28], "dtype": "uint8"}
+        good = ask(self.rule, run(data(pixels), flat(), layers=_scaling(scale=1 / 127.5, offset=-1.0)))
+        assert good.verdict is SATISFACTORY and "and added -1" in good.message
+        larger = ask(self.rule, run(data(row()), flat(), layers=_scaling(scale=-255.0)))
+        assert larger.verdict is CONCERN and "multiplied it by -255" in larger.message
+        raw = ask(self.rule, run(data(pixels), flat(), layers=_scaling(scale=1.0)))
+        assert "Normalization" in raw.remedies[0].code
+        wide = row(columns=10, column_spread=_spreads(0.9, 1.0, 200.0))
+        assert verdict(self.rule, run(data(wide), flat(), layers=_scaling(scale=0.5))) is CONCERN
+        offset = row(minimum=1.0, maximum=3.0, mean=2.0, spread=0.5)
+        assert (
+            verdict(self.rule, run(data(offset), flat(), layers=_scaling(scale=1.0, offset=9.0))) is CONCERN
+        )
+        low = run(data(row(minimum=-5.0, maximum=0.0)), flat(), layers=_scaling(scale=-0.001))
+        assert verdict(self.rule, low) is CONCERN
+
+    def test_several_rescalings_are_one(self):
+        parts = [
+            _part("s", "Rescaling", scale=1 / 255, offset=1.0),
+            _part("flip", "RandomFlip"),
+            _part("norm", "Normalization", identity=True),
+            _part("t", "Rescaling", scale=255.0, offset=-255.0),
+            _part("dense", "Dense"),
+        ]
+        assert verdict(self.rule, run(data(row()), flat(), layers=_row(*parts))) is SATISFACTORY
+        finding = ask(self.rule, run(data(row()), flat(), layers=_row(*parts[:3], parts[4])))
+        assert finding.verdict is CONCERN and "layer `s`" in finding.message  # 1 plus or minus 0.004
+
+    @pytest.mark.parametrize(
+        "parts",
+        [
+            [("s", "Rescaling", {}), ("dense", "Dense", {})],  # one scale for each channel
+            [("s", "Rescaling", {"scale": 1 / 255}), ("n", "BatchNormalization", {}), ("dense", "Dense", {})],
+            [("s", "Rescaling", {"scale": 1 / 255}), ("dense", "Dense", {}), ("n", "Normalization", {})],
+            [("dense", "Dense", {}), ("s", "Rescaling", {"scale": 1 / 255})],
+            [("s", "Rescaling", {"scale": 0.0}), ("dense", "Dense", {})],
+            [("s", "Rescaling", {"scale": 1.0, "offset": np.inf}), ("dense", "Dense", {})],
+            [("s", "Rescaling", {"scale": 1.0, "offset": None}), ("dense", "Dense", {})],
+            [("s", "Rescaling", {"scale": 1 / 255}), ("dense", "Dense", {"inputs": []})],  # two ways in
+            [("s", "Rescaling", {"scale": 1 / 255}), ("a", "Add", {"inputs": ["s", "other"]})],
+            [("s", "Rescaling", {"scale": 1 / 255}), ("d", "Dense", {}), ("e", "Dense", {"inputs": ["s"]})],
+        ],
+    )
+    def test_a_rescaling_of_which_not_all_is_known(self, parts):
+        made = [_part(name, kind, **{"offset": 0.0, **more}) for name, kind, more in parts]
+        if any("other" in part.get("inputs", ()) for part in made):
+            made[1:1] = [_part("other", "Conv2D")]
+        record = run(data(row(minimum=0.0, maximum=1.0, mean=0.3, spread=0.35)), flat(), layers=_row(*made))
+        assert "any scale" in ask(self.rule, record).message
+
+    def test_of_several_inputs_a_rescaling_may_scale_one(self):
+        small = row(minimum=0.0, maximum=0.001, mean=0.0005, spread=0.0003)
+        record = run(data(small, row()), flat(), layers=_scaling(scale=1.0))
+        assert verdict(self.rule, record) is SATISFACTORY
+
+    def test_inputs_rescaled_for_frozen_weights(self):
+        frozen = _row(
+            _part("s", "Rescaling", scale=1.0, offset=0.0),
+            _part("base", "Conv2D", trainable=False),
+            _part("head", "Dense", trainable=True),
+        )
+        assert verdict(self.rule, run(data(WILD_INPUTS["pixels"]), flat(), layers=frozen)) is UNASSESSED
+
     def test_nor_with_inputs_of_mean_nought_or_with_several(self):
         layers = [{"name": "norm", "class": "Normalization", "identity": True, "inputs": []}]
         assert verdict(self.rule, run(data(row()), layers=layers)) is SATISFACTORY
@@ -226,6 +306,21 @@ class TestInputScale:
 
 def _spreads(minimum: float, median: float, maximum: float) -> dict[str, float]:
     return {"minimum": minimum, "median": median, "maximum": maximum}
+
+
+def _part(name: str, kind: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "class": kind, **more}
+
+
+def _row(*parts: dict[str, Any]) -> list[dict[str, Any]]:
+    """Layers each of which takes its input from the one before, unless it says otherwise."""
+    return [{"inputs": [parts[i - 1]["name"]] if i else [], **part} for i, part in enumerate(parts)]
+
+
+def _scaling(**numbers: float) -> list[dict[str, Any]]:
+    return _row(
+        _part("s", "Rescaling", **{"offset": 0.0, **numbers}), _part("dense", "Dense", trainable=True)
+    )
 
 
 def _unclear() -> np.ndarray:

@@ -11,7 +11,15 @@ from thalweg.record import Record
 from thalweg.rule import Rule
 from thalweg.rules.initial_loss import badly_begun
 from thalweg.rules.objective import progress, rows
-from thalweg.rules.samples import head_is_frozen, idle_scaling, name_of, takes_any_scale, value
+from thalweg.rules.samples import (
+    Rescaled,
+    head_is_frozen,
+    idle_scaling,
+    name_of,
+    rescaled,
+    takes_any_scale,
+    value,
+)
 from thalweg.rules.shortfall import Shortfall, failure, learnable
 
 OFF = 0.9
@@ -51,9 +59,11 @@ class InputScale(Rule):
     - the first loss was far above a constant prediction's, and the run did not make up for it (`O007`);
     - nine tenths of the first layer's units ended dead or saturated, and adequate progress is not shown.
 
-    A model that begins with a layer that takes inputs of any scale (`Normalization`, `Rescaling`, `Embedding`,
-    batch or layer normalisation) is not judged, nor one whose first layer is frozen, nor targets that
-    cannot be foretold (`D008`).
+    A model that begins with a layer that takes inputs of any scale (`Normalization`, `Embedding`, batch or layer
+    normalisation) is not judged, nor one whose first layer is frozen, nor targets that cannot be foretold (`D008`).
+    A `Rescaling` layer only multiplies and adds: where the one input passes it before the first weights, what
+    leaves it is judged. Where its numbers are not known (one for each channel), or what lies between, the
+    model is not judged.
 
     A `Normalization` layer with mean 0 and variance 1, as it is before `adapt`, changes nothing. Where the model
     begins with one, its one input has a symptom and no other layer scales it, the layer does not do what it is
@@ -100,7 +110,8 @@ class InputScale(Rule):
         ]
         if not known:
             return self.unassessed("Not assessed: the record does not say how the inputs are scaled.")
-        if (scaling := takes_any_scale(record)) is not None:
+        fixed = rescaled(record)
+        if fixed is None and (scaling := takes_any_scale(record)) is not None:
             return self.finding(
                 Verdict.SATISFACTORY,
                 "The model took inputs of any scale: `{layer}` stood before its weights.",
@@ -108,17 +119,20 @@ class InputScale(Rule):
             )
         if head_is_frozen(record):
             return self.unassessed("Not assessed: the first layer was frozen, and expects inputs of its own.")
+        behind, by = _behind(fixed)
+        known = known if fixed is None else [_as_rescaled(row, fixed) for row in known]
         if (symptom := next(filter(None, map(self._symptom, known)), None)) is None:
             return self.finding(
                 Verdict.SATISFACTORY,
-                "Input `{name}` had mean {mean} and standard deviation {spread}.",
+                f"Input `{{name}}` had mean {{mean}} and standard deviation {{spread}}{behind}.",
                 {
+                    **by,
                     "name": Evidence(name_of(known[0], "input")),
                     "mean": Evidence(value(known[0], "mean"), "input"),
                     "spread": Evidence(value(known[0], "spread"), "input", threshold=self.large),
                 },
             )
-        template, evidence, row = symptom
+        template, evidence, row = f"{symptom[0]}{behind}", {**symptom[1], **by}, symptom[2]
         if (idle := idle_scaling(record)) is not None:
             return self.finding(
                 Verdict.CONCERN,
@@ -144,7 +158,7 @@ class InputScale(Rule):
             f"{template}; {suffered.words}.",
             {**evidence, **suffered.evidence},
             series=suffered.series,
-            remedies=_remedies(row),
+            remedies=_remedies(row, fixed),
         )
 
     def _symptom(self, row: Mapping[str, Any]) -> tuple[str, dict[str, Evidence], Mapping[str, Any]] | None:
@@ -191,7 +205,30 @@ class InputScale(Rule):
         return None
 
 
-def _remedies(row: Mapping[str, Any]) -> tuple[Remedy, ...]:
+def _as_rescaled(row: Mapping[str, Any], fixed: Rescaled) -> dict[str, Any]:
+    """What an input is like once a layer has rescaled it."""
+    changed = {key: fixed.scale * value(row, key) + fixed.offset for key in ("minimum", "maximum", "mean")}
+    if fixed.scale < 0.0:
+        changed["minimum"], changed["maximum"] = changed["maximum"], changed["minimum"]
+    changed["spread"] = abs(fixed.scale) * value(row, "spread")
+    spreads = {
+        key: abs(fixed.scale) * value(row, "column_spread", key) for key in ("minimum", "median", "maximum")
+    }
+    return {**row, **changed, "column_spread": spreads}
+
+
+def _behind(fixed: Rescaled | None) -> tuple[str, dict[str, Evidence]]:
+    """The clause that names the layer behind which an input was judged, and its numbers."""
+    if fixed is None:
+        return "", {}
+    words = " once layer `{rescaling}` had multiplied it by {scale}"
+    by = {"rescaling": Evidence(fixed.layer), "scale": Evidence(fixed.scale, "1")}
+    if fixed.offset:
+        words, by["offset"] = f"{words} and added {{offset}}", Evidence(fixed.offset, "input")
+    return words, by
+
+
+def _remedies(row: Mapping[str, Any], fixed: Rescaled | None) -> tuple[Remedy, ...]:
     pixels = value(row, "minimum") >= 0.0 and 1.0 < value(row, "maximum") <= 255.0
     shape = row.get("shape")
     image = pixels and (row.get("dtype") == "uint8" or (isinstance(shape, list | tuple) and len(shape) >= 2))
@@ -207,8 +244,14 @@ def _remedies(row: Mapping[str, Any]) -> tuple[Remedy, ...]:
         code="keras.layers.Rescaling(1 / 255)",
     )
     if 0.0 < max(abs(value(row, "minimum")), abs(value(row, "maximum"))) <= 0.02:
+        places = (
+            ""
+            if fixed is None
+            else f", in what prepares them and in `{fixed.layer}`: leave one of the two out"
+        )
         twice = Remedy(
-            "Check that the inputs are not divided twice.", "Pixels divided by 255 twice are under 0.004."
+            f"Check that the inputs are not divided twice{places}.",
+            "Pixels divided by 255 twice are under 0.004.",
         )
         return (twice, standardise)
-    return (divide, standardise) if image else (standardise,)
+    return (divide, standardise) if image and fixed is None else (standardise,)

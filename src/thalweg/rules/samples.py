@@ -1,12 +1,14 @@
 """What the record knows of the examples: shared by the rules about data."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.record import Record
+from thalweg.rules.graph import graph
 from thalweg.rules.objective import rows
 
 _SCALING = {
@@ -24,6 +26,11 @@ _SCALING = {
 """Layers that take inputs as they come; of a `Lambda` nobody knows."""
 _NORMALISING = {"BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization"}
 _PASSING = {"InputLayer", "Flatten", "Reshape", "Permute", "Dropout", "GaussianNoise", "Masking"}
+_KEEPING = _PASSING | {
+    *("Rescaling", "Resizing", "CenterCrop"),
+    *(f"Random{kind}" for kind in ("Crop", "Flip", "Rotation", "Translation", "Zoom")),
+}
+"""Layers that keep the range of their input, or change it by numbers that are known."""
 
 
 def value(row: Any, *path: str) -> float:
@@ -85,7 +92,7 @@ def takes_any_scale(record: Record) -> str | None:
 
 def head_is_frozen(record: Record) -> bool:
     """Whether the first layer was not trained: inputs were prepared for weights that were learned elsewhere."""
-    first = next((row for row in _acting(record) if row.get("class") not in _PASSING), {})
+    first = next((row for row in _acting(record) if row.get("class") not in _KEEPING), {})
     return first.get("trainable") is False
 
 
@@ -99,6 +106,41 @@ def idle_scaling(record: Record) -> str | None:
     # What is no layer, a logarithm, stands among the inputs too; where these are not known nobody can tell.
     fed = [row.get("inputs", [None]) for row in listed[: place + 1]]
     return name_of(head, "layer") if all(name in before for names in fed for name in names) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Rescaled:
+    """The layer that multiplies the model's input by `scale` and adds `offset`."""
+
+    layer: str
+    scale: float
+    offset: float
+
+
+def rescaled(record: Record) -> Rescaled | None:
+    """What `Rescaling` layers do to the one input before the first weights; several under the name of the first.
+
+    None where they do nothing, where it is not known by how much or in front of what, and where another layer takes
+    inputs of any scale.
+    """
+    known = graph(record)
+    entries = [] if known is None else [name for name, fed in known.inputs.items() if not fed]
+    if known is None or len(entries) != 1 or len(rows(record, "data", "inputs")) != 1:
+        return None
+    at, passed, layer, scale, offset = entries[0], set[str](), "", 1.0, 0.0
+    while (kind := known.kind(at)) in _KEEPING or known.layers[at].get("identity") is True:
+        if kind == "Rescaling":
+            factor, layer = value(known.layers[at], "scale"), layer or at
+            scale, offset = scale * factor, offset * factor + value(known.layers[at], "offset")
+        passed.add(at)
+        after = known.consumers.get(at, ())
+        if len(after) != 1 or known.inputs[after[0]] != (at,):
+            return None
+        at = after[0]
+    others = any(known.kind(name) in _SCALING for name in known.layers if name not in passed)
+    if not layer or others or known.kind(at) in _NORMALISING:
+        return None
+    return Rescaled(layer, scale, offset) if 0.0 < abs(scale) < np.inf and abs(offset) < np.inf else None
 
 
 def _acting(record: Record) -> list[Mapping[str, Any]]:
