@@ -43,6 +43,15 @@ def pixels_divided_twice(rng, times):
     return classifier(network(784, 32, 10), data, SGD(0.1), epochs=10)
 
 
+@faulty(FAMILY, "D002", fault={"scale": 1 / 255}, twin={"scale": 1.0})
+def pixels_divided_again_by_a_layer(rng, scale):
+    """The script divides by 255, and so does the model's first layer."""
+    data = samples.pictures(rng).inputs(lambda x: x[:, ::2, ::2, None] / np.float32(255.0))
+    body = [layers.Rescaling(scale), layers.Conv2D(8, 3, 2, activation="relu"), layers.Flatten()]
+    model = keras.Sequential([keras.Input((14, 14, 1)), *body, layers.Dense(10, activation="softmax")])
+    return classifier(model, data, SGD(0.05, momentum=0.9), epochs=10)
+
+
 @faulty(FAMILY, "D002", fault={"divisor": 1.0}, twin={"divisor": 255.0})
 def raw_pixels_under_momentum(rng, divisor):
     """Pixels from 0 to 255 under SGD with momentum."""

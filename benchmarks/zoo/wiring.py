@@ -1,6 +1,7 @@
 """Faults of the plumbing: what is trained is not what was meant."""
 
 import keras
+import numpy as np
 from keras import layers, ops
 from keras.optimizers import SGD, Adam
 
@@ -157,3 +158,43 @@ def stopped_in_the_middle(rng, epochs):
 def a_regression_cut_short(rng, epochs):
     """The same with a number to foretell."""
     return regression(network(10, 32, 1, end=None), samples.friedman(rng), SGD(0.003), epochs=epochs)
+
+
+@faulty(FAMILY, "W003", fault={"joined": False}, twin={"joined": True})
+def a_branch_joined_to_itself(rng, joined):
+    """`concatenate([a, a])` where `[a, b]` was meant: half of the picture is handed over and read by nobody."""
+    data = samples.digits(rng).inputs(lambda x: (x[:, :16], x[:, 16:]))
+    sides = [keras.Input((16,)), keras.Input((48,))]
+    a, b = (layers.Dense(24, activation="relu")(side) for side in sides)
+    h = layers.Concatenate()([a, b if joined else a])
+    model = keras.Model(sides, layers.Dense(10, activation="softmax")(h))
+    return classifier(model, data, Adam(1e-2), epochs=12)
+
+
+@faulty(FAMILY, "W004", fault={"shape": "Reshape"}, twin={"shape": "Permute"})
+def channels_cut_across(rng, shape):
+    """Six channels of 32 samples, brought to 32 rows of six by a layer that cuts them anew."""
+    kind, time = rng.integers(0, 4, 1100), np.arange(32)
+    delay = np.arange(6) * np.array([0.0, 0.6, -0.6, 1.2])[kind][:, None]
+    phase = (
+        rng.uniform(0, 6.28, (1100, 1, 1)) + delay[:, :, None] + rng.uniform(0.3, 0.9, (1100, 1, 1)) * time
+    )
+    x = (np.sin(phase) + rng.normal(0, 1.0, phase.shape)).astype("float32")
+    turned = layers.Reshape((32, 6)) if shape == "Reshape" else layers.Permute((2, 1))
+    body = [turned, layers.Conv1D(12, 5, activation="relu"), layers.GlobalAveragePooling1D()]
+    model = keras.Sequential([keras.Input((6, 32)), *body, layers.Dense(4, activation="softmax")])
+    return classifier(model, samples.split(rng, x, kind, 600, 200, 300), Adam(1e-2), epochs=15)
+
+
+@faulty(FAMILY, "P002", fault={"start": "zeros"}, twin={"start": "uniform"})
+def a_product_of_two_zeros(rng, start):
+    """Two embeddings whose product foretells a rating, both of them begun at zero."""
+    users, items = rng.normal(size=(40, 2)), rng.normal(size=(30, 2))
+    pairs = np.stack([rng.integers(0, 40, 2400), rng.integers(0, 30, 2400)], axis=1)
+    y = (users[pairs[:, 0]] * items[pairs[:, 1]]).sum(1) + rng.normal(0, 0.3, 2400)
+    data = samples.split(rng, pairs, y.astype("float32"), 1600, 300, 500)
+    sides = [keras.Input((1,), dtype="int32"), keras.Input((1,), dtype="int32")]
+    a, b = (layers.Embedding(n, 4, start)(side) for n, side in zip((40, 30), sides, strict=True))
+    product = layers.Flatten()(layers.Multiply()([a, b]))
+    model = keras.Model(sides, layers.Dense(1)(product))
+    return regression(model, data.inputs(lambda x: (x[:, :1], x[:, 1:])), Adam(1e-2), epochs=20)
