@@ -250,6 +250,8 @@ class TestInputScale:
         assert verdict(self.rule, run(data(row()), flat(), layers=_row(*parts))) is SATISFACTORY
         finding = ask(self.rule, run(data(row()), flat(), layers=_row(*parts[:3], parts[4])))
         assert finding.verdict is CONCERN and "layer `s`" in finding.message  # 1 plus or minus 0.004
+        twice = [parts[0], {**parts[3], "scale": 1.0, "offset": 0.0}, parts[4]]
+        assert "layer `s`" in ask(self.rule, run(data(row()), flat(), layers=_row(*twice))).message
 
     @pytest.mark.parametrize(
         "parts",
@@ -263,6 +265,17 @@ class TestInputScale:
             [("s", "Rescaling", {"scale": 1.0, "offset": None}), ("dense", "Dense", {})],
             [("s", "Rescaling", {"scale": 1 / 255}), ("dense", "Dense", {"inputs": []})],  # two ways in
             [("s", "Rescaling", {"scale": 1 / 255}), ("a", "Add", {"inputs": ["s", "other"]})],
+            [  # another way in, further up
+                ("s", "Rescaling", {"scale": 1 / 255}),
+                ("d", "Dense", {}),
+                ("raw", "Dense", {"inputs": []}),
+                ("a", "Add", {"inputs": ["d", "raw"]}),
+            ],
+            [  # no graph at all, but a circle
+                ("s", "Rescaling", {"scale": 1 / 255}),
+                ("f", "Flatten", {"inputs": ["s", "g"]}),
+                ("g", "Flatten", {}),
+            ],
             [("s", "Rescaling", {"scale": 1 / 255}), ("d", "Dense", {}), ("e", "Dense", {"inputs": ["s"]})],
         ],
     )

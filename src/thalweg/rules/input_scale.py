@@ -206,10 +206,8 @@ class InputScale(Rule):
 
 
 def _as_rescaled(row: Mapping[str, Any], fixed: Rescaled) -> dict[str, Any]:
-    """What an input is like once a layer has rescaled it."""
+    """What an input is like once a layer has rescaled it; a negative scale makes the least value the largest."""
     changed = {key: fixed.scale * value(row, key) + fixed.offset for key in ("minimum", "maximum", "mean")}
-    if fixed.scale < 0.0:
-        changed["minimum"], changed["maximum"] = changed["maximum"], changed["minimum"]
     changed["spread"] = abs(fixed.scale) * value(row, "spread")
     spreads = {
         key: abs(fixed.scale) * value(row, "column_spread", key) for key in ("minimum", "median", "maximum")
