@@ -1,6 +1,6 @@
 """Thalweg: are my network's parameters converging, why not, and what should I change?
 
-`import thalweg` loads neither Keras nor a backend; `thalweg.Watch` does, when it is first used.
+`import thalweg` loads neither Keras nor a backend; `thalweg.Watch` and `thalweg.compare` do, when first used.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from thalweg.certificate import Certificate, Claim, Outcome, Status
 from thalweg.certification import certify, verify
 from thalweg.certifying import Verification
+from thalweg.comparison import Comparison, Configuration, Member
 from thalweg.diagnosis import diagnose, report
 from thalweg.errors import RunFolderError, ThalwegError, UnsupportedError, UsageError
 from thalweg.finding import Diagnosis, Evidence, Family, Finding, Remedy, Safety, Verdict
@@ -18,6 +19,7 @@ from thalweg.store import read
 
 if TYPE_CHECKING:
     from thalweg.keras import Watch
+    from thalweg.keras.comparing import compare
 
 __version__ = "0.1.0"
 
@@ -25,11 +27,14 @@ __all__ = [
     "RULES",
     "Certificate",
     "Claim",
+    "Comparison",
+    "Configuration",
     "Diagnosis",
     "Event",
     "Evidence",
     "Family",
     "Finding",
+    "Member",
     "Outcome",
     "Record",
     "Remedy",
@@ -45,6 +50,7 @@ __all__ = [
     "Verification",
     "Watch",
     "certify",
+    "compare",
     "diagnose",
     "read",
     "report",
@@ -57,4 +63,8 @@ def __getattr__(name: str) -> Any:
         from thalweg.keras import Watch
 
         return Watch
+    if name == "compare":
+        from thalweg.keras.comparing import compare
+
+        return compare
     raise AttributeError(f"module 'thalweg' has no attribute {name!r}")

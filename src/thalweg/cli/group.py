@@ -5,6 +5,7 @@ import click
 import thalweg as package
 from thalweg.cli.certify import certify
 from thalweg.cli.check import check
+from thalweg.cli.compare import compare
 from thalweg.cli.diagnose import diagnose
 from thalweg.cli.explain import explain
 from thalweg.cli.list import list_runs
@@ -22,6 +23,7 @@ def thalweg() -> None:
     Examples:
       thalweg run train.py --epochs 20    watch a Keras script, unchanged
       thalweg check train.py              what speaks against it, before it trains
+      thalweg compare train.py            which optimizer and learning rate suit it best
       thalweg list                        the runs so far
       thalweg diagnose runs/train         what is wrong, and what to do about it
       thalweg diagnose history.csv        the same of a log that another tool wrote
@@ -36,5 +38,5 @@ def thalweg() -> None:
     """
 
 
-for command in (run, check, diagnose, certify, verify, report, explain, list_runs):
+for command in (run, check, compare, diagnose, certify, verify, report, explain, list_runs):
     thalweg.add_command(command)

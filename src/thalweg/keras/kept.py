@@ -92,6 +92,13 @@ def subject(folder: Path, kept: Mapping[str, Any], model: keras.Model | None = N
     return Subject(model, examples["training"], examples.get("validation"), total, trodden)
 
 
+def finalise(model: keras.Model) -> None:
+    """Let layers that were adapted take over the weights given to them: they do not look there at each call."""
+    for layer in model._flatten_layers(include_self=False):
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
+
+
 def _keep_model(folder: Path, model: keras.Model) -> Any:
     variables = [*_weights(model), *_optimizer(model)]
     size = sum(int(np.prod(v.shape)) * 4 for v in variables)
@@ -120,9 +127,7 @@ def _read_model(folder: Path) -> keras.Model:
                     raise ValueError(f"{stored} {name} arrays for {len(variables)} variables")
                 for index, variable in enumerate(variables):
                     variable.assign(arrays[f"{name}-{index}"])
-            for layer in model._flatten_layers(include_self=False):
-                if isinstance(layer, keras.layers.Normalization):
-                    layer.finalize_state()  # what was adapted is not looked up in the weights at each call
+            finalise(model)
     except FileNotFoundError:
         raise UnsupportedError(f"the model is gone: there is no {MODEL} in the run's folder") from None
     except Exception as error:

@@ -57,7 +57,7 @@ class Seam:
         optimizer = model.optimizer
         apply = "stateless_apply" if self._functional else "apply"
         self._interpose(optimizer, apply, self._stateless_apply if self._functional else self._apply)
-        for metric in _loss_metrics(model):
+        for metric in loss_metrics(model):
             self._interpose(metric, "update_state", self._update_state)
         step = self._functional_step if self._functional else self._stateful_step
         self._interpose(model, "train_step", step)
@@ -253,7 +253,7 @@ def _place() -> Any:
     return getattr(value, "_trace", None) if graph is None else graph
 
 
-def _loss_metrics(model: keras.Model) -> list[keras.Metric]:
+def loss_metrics(model: keras.Model) -> list[keras.Metric]:
     """The metrics that a train step tells its loss: Keras's own, or a custom step's mean of that name."""
     candidates = [getattr(model, "_loss_tracker", None), *model.metrics]
     found = {

@@ -1,4 +1,4 @@
-"""Derivatives by JAX: forward over reverse, linearised once at a point."""
+"""Derivatives by JAX: forward over reverse, linearised once at a point; and steps of many trainings at once."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +13,23 @@ from thalweg.keras.autodiff.objective import Heads, Objective
 def derivatives(objective: Objective) -> Derivatives:
     """Of this objective."""
     return _JAX(objective)
+
+
+def side_by_side(
+    step: Callable[[Any, Any, Any], tuple[Any, Any]],
+) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
+    """A compiled loop of `step(shared, state, given) -> (state, shown)` over s steps of W members.
+
+    It is called as the step is, with every leaf of `state` (W, ...) and of `given` (s, W, ...), and returns `shown`
+    as (s, W, ...). `shared` is one for all. The memory of `state` is given away.
+    """
+    members = jax.vmap(step, in_axes=(None, 0, 0))
+
+    def loop(shared: Any, state: Any, given: Any) -> Any:
+        return jax.lax.scan(lambda now, one: members(shared, now, one), state, given)
+
+    compiled: Callable[..., Any] = jax.jit(loop, donate_argnums=1)
+    return compiled
 
 
 class _JAX(Derivatives):

@@ -1,0 +1,224 @@
+"""Trainings of one problem under several configurations, each with several seeds; and what they show."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thalweg.errors import UsageError
+from thalweg.finding import Verdict
+from thalweg.record import Record
+from thalweg.rule import Rule
+from thalweg.rules.diverging import Diverging
+from thalweg.rules.nonfinite import NonFinite
+from thalweg.rules.oscillating import Oscillating
+from thalweg.rules.stalled import Stalled
+from thalweg.stats.median import Median, median_interval
+from thalweg.stats.paired import Paired, paired
+
+_DIVERGED: tuple[Rule, ...] = (NonFinite(), Diverging())
+_OSCILLATED: tuple[Rule, ...] = (Oscillating(),)
+_STUCK: tuple[Rule, ...] = (Stalled(),)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Configuration:
+    """One way to train: all that is compared, without the seed."""
+
+    optimizer: str
+    learning_rate: float
+    schedule: str = "constant"
+    initializer: str = "as built"
+    batch_size: int = 32
+
+    @property
+    def kind(self) -> tuple[str, str, str, int]:
+        """What configurations share that differ in their learning rates alone."""
+        return self.optimizer, self.schedule, self.initializer, self.batch_size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Member:
+    """One training: its configuration, its seed, and the record of it."""
+
+    configuration: Configuration
+    seed: int
+    record: Record
+
+    def final(self, name: str) -> float:
+        """The last value of a series; infinite where it is not finite, NaN where there is none."""
+        series = self.record.series.get(name)
+        if series is None or not len(series):
+            return np.nan
+        return float(series.values[-1]) if np.isfinite(series.values[-1]) else np.inf
+
+    def reached(self, name: str, target: float) -> float:
+        """The first step at which a series was at most the target; NaN where it never was."""
+        series = self.record.series.get(name)
+        if series is None or not (below := np.flatnonzero(series.values <= target)).size:
+            return np.nan
+        return float(series.steps[below[0]])
+
+    @property
+    def diverged(self) -> bool:
+        """Whether N001 or L002 is concerned about it, or its training was given up for that its loss had grown."""
+        events = self.record.events
+        given_up = bool(events) and events[-1].detail.get("reason") == "stopped"
+        return given_up or self.shows(_DIVERGED)
+
+    def shows(self, rules: tuple[Rule, ...]) -> bool:
+        """Whether one of these rules is concerned about it."""
+        return any(rule.check(self.record).verdict is Verdict.CONCERN for rule in rules)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the seeds of one configuration came to.
+
+    `training` and `validation` are the final losses, `steps` the steps to the target, infinite where a seed never
+    reached it. `above` is by how much the loss lay above that of the best configuration, seed by seed, with a 95 %
+    interval that holds for all configurations together; None of the best itself.
+    """
+
+    configuration: Configuration
+    seeds: int
+    diverged: int
+    oscillated: int
+    stuck: int
+    training: Median
+    validation: Median
+    steps: Median
+    above: Paired | None = None
+
+    @property
+    def apart(self) -> bool:
+        """Whether the seeds tell this configuration from the best one."""
+        return self.above is not None and (self.above.lower > 0.0 or self.diverged == self.seeds)
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """How one kind of training bears its learning rate: medians of the final loss (n,) at rates (n,).
+
+    `best` is the rate with the lowest of them; `good` the lowest and highest rate, without a worse one between them
+    and the best, whose median is at most `Comparison.good` times that.
+    """
+
+    kind: tuple[str, str, str, int]
+    rates: NDArray[np.float64]
+    losses: NDArray[np.float64]
+    diverged: NDArray[np.float64]
+    best: float
+    good: tuple[float, float]
+
+    @property
+    def decades(self) -> float:
+        """The width of the range of good rates, in powers of ten; 0 where only the best was good."""
+        return float(np.log10(self.good[1] / self.good[0]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """Members, each configuration with the same seeds.
+
+    What is compared is the validation loss of the last epoch, the training loss where nothing was validated. The
+    `target` is a value of it, by default `good` times the lowest median of all. Raises `UsageError` without members.
+    """
+
+    members: tuple[Member, ...]
+    target: float | None = None
+    good: float = 1.05
+
+    def __post_init__(self) -> None:
+        if not self.members:
+            raise UsageError("A comparison needs a training: there is none.")
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(self.members)
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    @property
+    def score(self) -> str:
+        """The series that is compared."""
+        validated = all("validation_loss" in member.record.series for member in self.members)
+        return "validation_loss" if validated else "epoch_loss"
+
+    def of(self) -> dict[Configuration, tuple[Member, ...]]:
+        """The members of each configuration, by their seeds."""
+        found: dict[Configuration, list[Member]] = {}
+        for member in sorted(self.members, key=lambda m: (m.configuration, m.seed)):
+            found.setdefault(member.configuration, []).append(member)
+        return {configuration: tuple(members) for configuration, members in found.items()}
+
+    def aim(self) -> float:
+        """The target: as asked for, else `good` times the lowest median loss; NaN where all diverged."""
+        if self.target is not None:
+            return self.target
+        lowest = min(
+            median_interval([m.final(self.score) for m in members]).value for members in self.of().values()
+        )
+        return lowest + (self.good - 1.0) * abs(lowest) if np.isfinite(lowest) else np.nan
+
+    def summaries(self) -> list[Summary]:
+        """One for each configuration, the lowest median loss first."""
+        score, aim = self.score, self.aim()
+        found = []
+        for configuration, members in self.of().items():
+            found.append(
+                Summary(
+                    configuration,
+                    len(members),
+                    sum(m.diverged for m in members),
+                    sum(m.shows(_OSCILLATED) for m in members),
+                    sum(m.shows(_STUCK) for m in members),
+                    median_interval([m.final("epoch_loss") for m in members]),
+                    median_interval([m.final("validation_loss") for m in members]),
+                    median_interval([m.reached(score, aim) for m in members]),
+                )
+            )
+        found.sort(key=lambda s: (self._level(s), s.configuration))
+        return self._ranked(found)
+
+    def sensitivities(self) -> list[Sensitivity]:
+        """One for each kind of training, the lowest median loss first."""
+        found = []
+        by_kind = sorted(
+            self.summaries(), key=lambda s: (s.configuration.kind, s.configuration.learning_rate)
+        )
+        for kind, group in itertools.groupby(by_kind, key=lambda s: s.configuration.kind):
+            rows = list(group)
+            rates = np.array([s.configuration.learning_rate for s in rows])
+            losses = np.array([self._level(s) for s in rows])
+            diverged = np.array([s.diverged / s.seeds for s in rows])
+            best = int(np.argmin(losses))
+            line = losses[best] + (self.good - 1.0) * abs(losses[best])
+            low = high = best
+            while low > 0 and losses[low - 1] <= line:
+                low -= 1
+            while high + 1 < len(rows) and losses[high + 1] <= line:
+                high += 1
+            good = (float(rates[low]), float(rates[high]))
+            found.append(Sensitivity(kind, rates, losses, diverged, float(rates[best]), good))
+        return sorted(found, key=lambda s: float(np.min(s.losses)))
+
+    def _level(self, summary: Summary) -> float:
+        value = (summary.validation if self.score == "validation_loss" else summary.training).value
+        return value if np.isfinite(value) else np.inf
+
+    def _ranked(self, found: list[Summary]) -> list[Summary]:
+        """The summaries with how far each lay above the first, seed by seed."""
+        members, score = self.of(), self.score
+        finals = {c: {m.seed: m.final(score) for m in ms} for c, ms in members.items()}
+        best = finals[found[0].configuration]
+        miss = 0.05 / (2 * max(len(found) - 1, 1))
+        ranked = found[:1]
+        for summary in found[1:]:
+            other = finals[summary.configuration]
+            seeds = sorted(best.keys() & other.keys())
+            above = paired([other[seed] for seed in seeds], [best[seed] for seed in seeds], miss)
+            ranked.append(replace(summary, above=above))
+        return ranked

@@ -1,0 +1,137 @@
+"""`thalweg compare`: a script up to its `fit`, whose model and data are then trained under many configurations."""
+
+import ast
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import wrapt
+
+from thalweg.comparison import Comparison
+from thalweg.errors import ThalwegError, UsageError
+from thalweg.keras.program import execute
+from thalweg.keras.script import interpose_fit, script_path
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to compare; None leaves what the script itself asks for."""
+
+    optimizers: Sequence[str]
+    learning_rates: Sequence[float]
+    schedules: Sequence[str]
+    initializers: Sequence[str | None]
+    batch_sizes: Sequence[int] | None
+    seeds: int
+    epochs: int | None
+    target: float | None
+    fit: int | None = None
+
+
+def compared_script(
+    script: str, arguments: Sequence[str], wish: Wish, progress: Callable[[int, int, int], None] | None = None
+) -> Comparison:
+    """The comparison of what the script's `fit` trains.
+
+    Raises `UsageError` where there is no such script, or several fits in it of which none was chosen, `SystemExit`
+    with the script's own code where it failed, and whatever `thalweg.compare` raises.
+    """
+    path = script_path(script)
+    if wish.fit is None and len(lines := _fits(path)) > 1:
+        where = f"{', '.join(map(str, lines[:-1]))} and {lines[-1]}"
+        raise UsageError(
+            f"{script} fits a model in lines {where}: say which is meant, with --fit 1 for the first."
+        )
+    taking = _Taking(wish.fit or 1)
+    wrapt.register_post_import_hook(taking.keras_loaded, "keras")
+    code = execute(script, arguments)
+    if taking.found is None:
+        if not code:
+            which = "" if (wish.fit or 1) == 1 else f" {wish.fit} times"
+            raise UsageError(f"{script} never called fit{which}: there is nothing to compare.")
+        raise SystemExit(code)
+    return _compared(taking.found, wish, progress)
+
+
+def _fits(path: Path) -> list[int]:
+    """The lines that call a `fit` with epochs."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except SyntaxError:
+        return []  # Python says it better when the script is run
+    return sorted(
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "fit"
+        and any(keyword.arg == "epochs" for keyword in node.keywords)
+    )
+
+
+class _Taking:
+    """The `fit` of a script that is asked for; those before it are trained."""
+
+    def __init__(self, number: int) -> None:
+        self._number, self._fits = number, 0
+        self.found: dict[str, Any] | None = None
+
+    def keras_loaded(self, keras: Any) -> None:
+        """Called when the script has imported Keras."""
+        from thalweg.keras import adapt
+
+        try:
+            interpose_fit(keras, self._fit)
+        except ThalwegError as error:
+            print(f"thalweg: {error}", file=sys.stderr)
+            raise SystemExit(2) from None
+        adapt.install(lambda what: print(f"thalweg: adapted: {what}", file=sys.stderr))
+
+    def _fit(self, fit: Callable[..., Any], bound: inspect.BoundArguments) -> Any:
+        self._fits += 1
+        if self._fits < self._number:
+            return fit(*bound.args, **bound.kwargs)
+        bound.apply_defaults()
+        self.found = dict(bound.arguments)
+        raise SystemExit(0)
+
+
+def _compared(
+    given: dict[str, Any], wish: Wish, progress: Callable[[int, int, int], None] | None
+) -> Comparison:
+    from keras.src.trainers.data_adapters.array_slicing import train_validation_split
+
+    from thalweg.keras.comparing import compare
+    from thalweg.keras.rebuilt import rebuilder
+
+    model, data = given["self"], (given["x"], given["y"], given["sample_weight"])
+    validation = given["validation_data"]
+    if given["class_weight"]:
+        raise UsageError(
+            "The script weights its classes, which populations do not do yet: give sample weights."
+        )
+    if given["steps_per_epoch"]:
+        raise UsageError(
+            "The script's epochs are cut short by steps_per_epoch: populations train on all examples."
+        )
+    if given["y"] is None:
+        raise UsageError("The script trains on a pipeline or generator: only arrays can be compared.")
+    if given["validation_split"] and validation is None:
+        data, validation = train_validation_split(data, validation_split=given["validation_split"])
+    return compare(
+        rebuilder(model),
+        data,
+        validation_data=validation,
+        optimizers=wish.optimizers,
+        learning_rates=wish.learning_rates,
+        schedules=wish.schedules,
+        initializers=wish.initializers,
+        batch_sizes=wish.batch_sizes or [given["batch_size"] or 32],
+        seeds=wish.seeds,
+        epochs=wish.epochs or given["epochs"],
+        target=wish.target,
+        progress=progress,
+    )

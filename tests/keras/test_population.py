@@ -1,0 +1,106 @@
+"""A member of a population is the same training alone, for every optimizer of Keras."""
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+pytestmark = [
+    pytest.mark.seam,
+    pytest.mark.skipif(keras.backend.backend() != "jax", reason="populations are compiled on JAX"),
+]
+
+if keras.backend.backend() == "jax":
+    from thalweg.keras.population import Place, Population
+
+N, SIZE, EPOCHS = 52, 8, 2
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(N, 5)).astype("float32")
+Y = (X @ RNG.normal(size=(5, 3))).argmax(axis=1)
+XV, YV = X[:20] + 0.1, Y[:20]
+RATES = (0.003, 0.01, 0.03)
+
+
+def network(optimizer) -> keras.Model:
+    model = keras.Sequential(
+        [
+            layers.Input((5,)),
+            layers.Dense(6, "relu", kernel_regularizer="l2"),
+            layers.BatchNormalization(),
+            layers.Dropout(0.3),
+            layers.Dense(3, "softmax"),
+        ]
+    )
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model._symbolic_build(data_batch=(X[:SIZE], Y[:SIZE]))
+    return model
+
+
+def begun(name: str, options: dict, seed: int) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    optimizer = getattr(keras.optimizers, name)(learning_rate=RATES[seed], **options)
+    model = network(optimizer)
+    optimizer.build(model.trainable_variables)
+    return model
+
+
+def orders(seed: int, epoch: int) -> np.ndarray:
+    return np.random.default_rng([seed, epoch]).permutation(N)
+
+
+def batches(seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for epoch in range(EPOCHS):
+        rows = orders(seed, epoch)
+        for start in range(0, N, SIZE):
+            yield X[rows[start : start + SIZE]], Y[rows[start : start + SIZE]]
+
+
+OPTIMIZERS = [
+    ("SGD", {"momentum": 0.9, "nesterov": True, "clipnorm": 0.5}),
+    ("RMSprop", {"momentum": 0.5, "centered": True}),
+    ("Adam", {"gradient_accumulation_steps": 3}),
+    ("Adam", {"use_ema": True, "ema_momentum": 0.9}),
+    ("AdamW", {"weight_decay": 0.01}),
+    ("Adadelta", {}),
+    ("Adafactor", {}),
+    ("Adagrad", {}),
+    ("Adamax", {}),
+    ("Ftrl", {}),
+    ("Lamb", {}),
+    ("Lion", {}),
+    ("Muon", {}),
+    ("Nadam", {}),
+    ("ScheduleFreeAdamW", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), OPTIMIZERS, ids=lambda value: str(value))
+def test_a_member_is_the_same_training_alone(name: str, options: dict) -> None:
+    seeds, steps, last = range(len(RATES)), -(-N // SIZE), len(RATES) - 1
+    alone = begun(name, options, last)
+    told = alone.fit(
+        batches(last),
+        epochs=EPOCHS,
+        steps_per_epoch=steps,
+        validation_data=(XV, YV),
+        validation_batch_size=SIZE,
+        verbose=0,
+    ).history
+
+    population = Population(begun(name, options, 0), (X, Y, None), (XV, YV, None), SIZE)
+    population.begin([Place.of(begun(name, options, seed)) for seed in seeds])
+    for epoch in range(EPOCHS):
+        found = population.epoch(
+            np.stack([orders(seed, epoch) for seed in seeds]), np.tile(RATES, (steps, 1))
+        )
+        validated = population.validate()
+        assert found.loss.shape == (steps, len(RATES)) and np.isfinite(found.loss).all()
+        for key, values in told.items():
+            made = validated[key[4:]] if key.startswith("val_") else found.logs[key]
+            assert made[last] == pytest.approx(values[epoch], rel=2e-5, abs=1e-6), (epoch, key)
+    ours, theirs = population.end(last), Place.of(alone)
+    for mine, other in zip(ours.trainable + ours.fixed, theirs.trainable + theirs.fixed, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=2e-4, atol=2e-6)
+    population.close()
