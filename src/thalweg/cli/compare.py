@@ -67,16 +67,19 @@ def compare(
 
     The exit code is the script's own where it fails; else 0, or 2 where nothing can be compared as asked.
     """
+    from thalweg.render import ComparisonView, terminal
+
+    rates = _rates(learning_rates)
+    sizes = [int(size) for size in _numbers(batch_sizes, "batch sizes")]
     os.environ.setdefault("KERAS_BACKEND", "jax")
     from thalweg.keras.compare_script import Wish, compared_script  # Keras: seconds that no other should wait
-    from thalweg.render import ComparisonView, terminal
 
     wish = Wish(
         _words(optimizers),
-        _rates(learning_rates),
+        rates,
         _words(schedules),
         _words(initializers) or [None],
-        [int(size) for size in _numbers(batch_sizes, "batch sizes")] or None,
+        sizes or None,
         seeds,
         epochs,
         target,
