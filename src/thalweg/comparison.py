@@ -15,7 +15,7 @@ from thalweg.rules.diverging import Diverging
 from thalweg.rules.nonfinite import NonFinite
 from thalweg.rules.oscillating import Oscillating
 from thalweg.rules.stalled import Stalled
-from thalweg.stats.median import Median, median_interval
+from thalweg.stats.median_interval import Median, median_interval
 from thalweg.stats.paired import Paired, paired
 
 _DIVERGED: tuple[Rule, ...] = (NonFinite(), Diverging())

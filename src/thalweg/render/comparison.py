@@ -10,7 +10,7 @@ from rich.text import Text
 
 from thalweg.comparison import Comparison, Configuration, Sensitivity, Summary
 from thalweg.render.lines import Lines
-from thalweg.stats.median import Median
+from thalweg.stats.median_interval import Median
 from thalweg.words import figure, percent, plural
 
 _WORDS = {"validation_loss": "validation loss", "epoch_loss": "training loss"}

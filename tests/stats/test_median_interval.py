@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thalweg.stats.median import median_interval
+from thalweg.stats.median_interval import median_interval
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,7 @@ def test_what_never_came_is_later_than_all_that_did() -> None:
     assert median_interval([np.inf, 1.0, 2.0, np.inf]).value == np.inf
     assert median_interval([]).count == 0 and np.isnan(median_interval([]).value)
     assert median_interval([2.0]).confidence == 0.0
+    assert median_interval([1.5e308, 1.7e308]).value == 1.6e308
 
 
 @given(st.lists(st.floats(), max_size=30))

@@ -38,5 +38,5 @@ def median_interval(values: ArrayLike, confidence: float = 0.95) -> Median:
     rank = int(held[-1]) if len(held) else 0
     covered = 1.0 - float(outside[rank]) if n > 1 else 0.0
     with np.errstate(invalid="ignore"):
-        middle = float(0.5 * (found[(n - 1) // 2] + found[n // 2]))
+        middle = float(0.5 * found[(n - 1) // 2] + 0.5 * found[n // 2])
     return Median(middle, float(found[rank]), float(found[n - 1 - rank]), covered, n)
