@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,7 +120,7 @@ class Sensitivity:
         return float(np.log10(self.good[1] / self.good[0]))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Comparison:
     """Members, each configuration with the same seeds.
 
@@ -165,7 +166,11 @@ class Comparison:
 
     def summaries(self) -> list[Summary]:
         """One for each configuration, the lowest median loss first."""
-        score, aim = self.score, self.aim()
+        return list(self._summaries)
+
+    @cached_property
+    def _summaries(self) -> list[Summary]:
+        score, aim = self.score, self.aim()  # rules are asked of every member: once
         found = []
         for configuration, members in self.of().items():
             found.append(
@@ -186,9 +191,7 @@ class Comparison:
     def sensitivities(self) -> list[Sensitivity]:
         """One for each kind of training, the lowest median loss first."""
         found = []
-        by_kind = sorted(
-            self.summaries(), key=lambda s: (s.configuration.kind, s.configuration.learning_rate)
-        )
+        by_kind = sorted(self._summaries, key=lambda s: (s.configuration.kind, s.configuration.learning_rate))
         for kind, group in itertools.groupby(by_kind, key=lambda s: s.configuration.kind):
             rows = list(group)
             rates = np.array([s.configuration.learning_rate for s in rows])

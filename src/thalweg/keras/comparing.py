@@ -121,7 +121,6 @@ class _Problem:
     schedules: Mapping[str, Schedule]
     initializers: Mapping[str, Any]
     _facts: dict[str, Any] = field(default_factory=dict)
-    _measured: list[Any] = field(default_factory=list)
 
     @property
     def count(self) -> int:
@@ -195,14 +194,12 @@ class _Problem:
             trained(len(alive) + len(dead) * (1 + left), len(dead))
             if not alive:
                 break
-            compiled = max(compiled, seconds) if epoch == 0 else compiled
+            if epoch == 0:
+                compiled = seconds
             # A smaller program must be compiled first.
             if len(alive) <= len(held) // 2 and epoch and seconds * left / 2 > compiled:
                 population.keep([held.index(member) for member in alive])
                 held = list(alive)
-        for place, member in enumerate(held):
-            if member in alive:
-                courses[member].end = population.end(place)
         return courses
 
     def _built(self, seed: int, initializer: Any, label: str, size: int) -> keras.Model:
@@ -237,15 +234,14 @@ class _Problem:
         )
         before = Before()
         before.look_at_fit(model, given, info["fit"])
+        of_fit = dict(before.facts)
         if not self._facts:
-            looked = Before()
-            looked.look_at_fit(model, given, info["fit"])
             sample = given.sample()
             assert sample is not None
-            looked.look_at_data(model, sample, given)
-            looked.look_at_outputs(model)
-            self._facts = {key: value for key, value in looked.facts.items() if key not in before.facts}
-        return {**info, **model_facts(model), **self._facts, **before.facts}
+            before.look_at_data(model, sample, given)
+            before.look_at_outputs(model)
+            self._facts = {key: value for key, value in before.facts.items() if key not in of_fit}
+        return {**info, **model_facts(model), **self._facts, **of_fit}
 
 
 class _Course:
@@ -258,7 +254,6 @@ class _Course:
         self._norms: list[NDArray[Any]] = []
         self._epochs: list[tuple[int, dict[str, float]]] = []
         self.dead = False
-        self.end: Place | None = None
 
     @property
     def _steps(self) -> int:
