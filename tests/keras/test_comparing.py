@@ -7,7 +7,9 @@ from keras import layers
 
 import thalweg
 from thalweg import UnsupportedError, UsageError
+from thalweg.keras.comparing import _Course
 from thalweg.keras.optimizers import known, optimizer
+from thalweg.keras.population import Epoch
 from thalweg.keras.schedules import rates
 
 pytestmark = pytest.mark.seam
@@ -92,6 +94,16 @@ def test_what_died_is_not_trained_on_and_the_others_are_what_they_were() -> None
     assert all(len(m.record.series["loss"]) < 6 * 5 for m in dead)
     assert [s.diverged for s in mixed.summaries()] == [0, 2, 2]
     assert counted[-1] == (36, 36, 4)
+
+
+@pytest.mark.parametrize(
+    ("loss", "dead"), [(1_990.0, False), (2_010.0, True), (np.nan, True), (np.inf, True)]
+)
+def test_a_member_is_given_up_at_a_thousand_times_its_first_loss(loss: float, dead: bool) -> None:
+    shown = np.array([[2.0], [loss]])
+    course = _Course()
+    course.add(Epoch(shown, shown, shown, shown[:, :, None], {"loss": np.array([loss])}), {}, 0)
+    assert course.dead is dead
 
 
 @on_jax

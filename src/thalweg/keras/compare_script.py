@@ -109,6 +109,8 @@ def _compared(
 
     model, data = given["self"], (given["x"], given["y"], given["sample_weight"])
     validation = given["validation_data"]
+    if given["y"] is None:
+        raise UsageError("The script trains on a pipeline or generator: only arrays can be compared.")
     if given["class_weight"]:
         raise UsageError(
             "The script weights its classes, which populations do not do yet: give sample weights."
@@ -117,8 +119,6 @@ def _compared(
         raise UsageError(
             "The script's epochs are cut short by steps_per_epoch: populations train on all examples."
         )
-    if given["y"] is None:
-        raise UsageError("The script trains on a pipeline or generator: only arrays can be compared.")
     if given["validation_split"] and validation is None:
         data, validation = train_validation_split(data, validation_split=given["validation_split"])
     return compare(
