@@ -22,7 +22,7 @@ def member(
         series.append(Series("validation_loss", "loss", steps, epochs + 0.1))
     loss = np.repeat(epochs, 30) + 0.01 * np.random.default_rng(seed).standard_normal(30 * EPOCHS)
     series.append(Series("loss", "loss", np.arange(1, 30 * EPOCHS + 1), loss))
-    return Member(
+    return Member.of(
         configuration, seed, Record.of(series, {"initial_loss": 2.3, "constant_prediction_loss": 2.3})
     )
 
@@ -112,10 +112,10 @@ def test_a_member_at_its_ends() -> None:
     given_up = Record.of(
         whole.record.series.values(), whole.record.info, [Event(600, "finished", {"reason": "stopped"})]
     )
-    assert Member(whole.configuration, 0, given_up).diverged
+    assert Member.of(whole.configuration, 0, given_up).diverged
     unknown = Record.of([Series("epoch_loss", "loss", [30, 60], [1.0, np.nan])])
-    assert Member(whole.configuration, 0, unknown).final("epoch_loss") == np.inf
-    assert np.isnan(Member(whole.configuration, 0, unknown).final("validation_loss"))
+    assert Member.of(whole.configuration, 0, unknown).final("epoch_loss") == np.inf
+    assert np.isnan(Member.of(whole.configuration, 0, unknown).final("validation_loss"))
 
 
 def test_a_good_rate_beyond_a_bad_one_is_not_of_the_range() -> None:

@@ -1,7 +1,7 @@
 """Trainings of one problem under several configurations, each with several seeds; and what they show."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from thalweg.errors import UsageError
 from thalweg.finding import Verdict
-from thalweg.record import Record
+from thalweg.record import Record, Series
 from thalweg.rule import Rule
 from thalweg.rules.diverging import Diverging
 from thalweg.rules.nonfinite import NonFinite
@@ -42,36 +42,62 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Member:
-    """One training: its configuration, its seed, and the record of it."""
+    """One training: its configuration, its seed, and what it came to.
+
+    `curves` are the losses and metrics of its epochs, by the names that they have in a record. It `diverged` where
+    N001 or L002 is concerned, or where it was given up for that its loss had grown; it `oscillated` where L003 is, it
+    is `stuck` where L001 is. `load` brings the whole record, of which every rule can be asked.
+    """
 
     configuration: Configuration
     seed: int
-    record: Record
+    curves: Mapping[str, Series]
+    diverged: bool
+    oscillated: bool
+    stuck: bool
+    load: Callable[[], Record]
+
+    @classmethod
+    def of(cls, configuration: Configuration, seed: int, record: Record) -> "Member":
+        """The training that this record is of."""
+        events = record.events
+        given_up = bool(events) and events[-1].detail.get("reason") == "stopped"
+        return cls(
+            configuration,
+            seed,
+            {name: series for name, series in record.series.items() if _of_epochs(name)},
+            diverged=given_up or _shows(record, _DIVERGED),
+            oscillated=_shows(record, _OSCILLATED),
+            stuck=_shows(record, _STUCK),
+            load=lambda: record,
+        )
+
+    @property
+    def record(self) -> Record:
+        """All that is known of it; raises `RunFolderError` where it is on disk and cannot be read."""
+        return self.load()
 
     def final(self, name: str) -> float:
-        """The last value of a series; infinite where it is not finite, NaN where there is none."""
-        series = self.record.series.get(name)
+        """The last value of a curve; infinite where it is not finite, NaN where there is none."""
+        series = self.curves.get(name)
         if series is None or not len(series):
             return np.nan
         return float(series.values[-1]) if np.isfinite(series.values[-1]) else np.inf
 
     def reached(self, name: str, target: float) -> float:
-        """The first step at which a series was at most the target; NaN where it never was."""
-        series = self.record.series.get(name)
+        """The first step at which a curve was at most the target; NaN where it never was."""
+        series = self.curves.get(name)
         if series is None or not (below := np.flatnonzero(series.values <= target)).size:
             return np.nan
         return float(series.steps[below[0]])
 
-    @property
-    def diverged(self) -> bool:
-        """Whether N001 or L002 is concerned about it, or its training was given up for that its loss had grown."""
-        events = self.record.events
-        given_up = bool(events) and events[-1].detail.get("reason") == "stopped"
-        return given_up or self.shows(_DIVERGED)
 
-    def shows(self, rules: tuple[Rule, ...]) -> bool:
-        """Whether one of these rules is concerned about it."""
-        return any(rule.check(self.record).verdict is Verdict.CONCERN for rule in rules)
+def _of_epochs(name: str) -> bool:
+    return name.startswith(("epoch_", "validation_")) and "/" not in name
+
+
+def _shows(record: Record, rules: tuple[Rule, ...]) -> bool:
+    return any(rule.check(record).verdict is Verdict.CONCERN for rule in rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +171,7 @@ class Comparison:
     @property
     def score(self) -> str:
         """The series that is compared."""
-        validated = all("validation_loss" in member.record.series for member in self.members)
+        validated = all("validation_loss" in member.curves for member in self.members)
         return "validation_loss" if validated else "epoch_loss"
 
     def of(self) -> dict[Configuration, tuple[Member, ...]]:
@@ -170,7 +196,7 @@ class Comparison:
 
     @cached_property
     def _summaries(self) -> list[Summary]:
-        score, aim = self.score, self.aim()  # rules are asked of every member: once
+        score, aim = self.score, self.aim()
         found = []
         for configuration, members in self.of().items():
             found.append(
@@ -178,8 +204,8 @@ class Comparison:
                     configuration,
                     len(members),
                     sum(m.diverged for m in members),
-                    sum(m.shows(_OSCILLATED) for m in members),
-                    sum(m.shows(_STUCK) for m in members),
+                    sum(m.oscillated for m in members),
+                    sum(m.stuck for m in members),
                     median_interval([m.final("epoch_loss") for m in members]),
                     median_interval([m.final("validation_loss") for m in members]),
                     median_interval([m.reached(score, aim) for m in members]),

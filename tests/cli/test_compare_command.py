@@ -37,7 +37,7 @@ def member(rate: float, seed: int) -> Member:
     if rate > 1.0:
         loss[-1] = np.inf
     series = [Series(name, "loss", steps, loss) for name in ("epoch_loss", "validation_loss")]
-    return Member(Configuration("sgd", rate), seed, Record.of(series))
+    return Member.of(Configuration("sgd", rate), seed, Record.of(series))
 
 
 def ask(*arguments):

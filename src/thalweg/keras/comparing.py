@@ -154,7 +154,7 @@ class _Problem:
                 facts = [starts[seed, configuration.initializer][1] for configuration, seed in chunk]
                 courses = self._chunk(population, chunk, places, size, trained)
                 members += [
-                    Member(configuration, seed, course.record(known, names, configuration, seed))
+                    Member.of(configuration, seed, course.record(known, names, configuration, seed))
                     for (configuration, seed), course, known in zip(chunk, courses, facts, strict=True)
                 ]
         finally:
