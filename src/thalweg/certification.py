@@ -13,12 +13,14 @@ from thalweg.certifying import (
     retold,
     study_certificate_of,
 )
+from thalweg.comparison import Member
 from thalweg.errors import UnsupportedError, UsageError
 from thalweg.examination import Examination, Progress
 from thalweg.record import Record
 from thalweg.store import read
 from thalweg.store.certificates import read_certificate, write_certificate
 from thalweg.store.layout import JOURNAL
+from thalweg.store.studies import member_in, run_folder
 from thalweg.study import Study, names_in
 from thalweg.study_examination import StudyExamination
 
@@ -41,12 +43,12 @@ def certify(
 ) -> Certificate:
     """What may be claimed about where a run's parameters ended up; each claim with evidence, assumptions, scope.
 
-    `source` is a run folder, a `Watch`, a record, or a log that `thalweg.read` understands. Claims about the
-    model are made of the model and the sample of its examples that the watch kept in the run's folder; `model` is
-    another to look at (its weights as they are, its compiled loss), and `data` and `validation_data` are (inputs,
-    targets) or (inputs, targets, sample weights) to look at instead. `products` bounds the work. `output` is a
-    file to write the certificate to, with the measurements behind it: `certificate.json` in the run's folder is what
-    `verify` and `report` look for.
+    `source` is a run folder, a `Watch`, a record, a member of a study, or a log that `thalweg.read` understands.
+    Claims about the model are made of the model and the sample of its examples that were kept in the run's folder;
+    `model` is another to look at (its weights as they are, its compiled loss), and `data` and `validation_data` are
+    (inputs, targets) or (inputs, targets, sample weights) to look at instead. `products` bounds the work. `output`
+    is a file to write the certificate to, with the measurements behind it: `certificate.json` in the run's folder is
+    what `verify` and `report` look for.
 
     With `others`, run folders of the same training with other seeds, the claims are about all of them: whether they
     agree, whether they lie in one valley, whether something lower lies near.
@@ -180,6 +182,10 @@ def _check(products: Any) -> None:
 def _run(source: Any) -> tuple[Record, Path | None]:
     if isinstance(source, Record):
         return source, None
+    if isinstance(source, Member):
+        if source.folder is None:
+            return source.record, None
+        source = source.folder
     folder = getattr(source, "folder", None) if hasattr(source, "record") else source
     if folder is None:
         raise UsageError(
@@ -190,6 +196,8 @@ def _run(source: Any) -> tuple[Record, Path | None]:
             f"source must be a run folder, a log, a Watch or a Record; got {type(source).__name__}"
         )
     path = Path(folder)
+    if member := member_in(path):
+        path = run_folder(*member)
     return read(path), path if path.is_dir() else None
 
 

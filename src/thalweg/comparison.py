@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,8 @@ class Member:
 
     `curves` are the losses and metrics of its epochs, by the names that they have in a record. It `diverged` where
     N001 or L002 is concerned, or where it was given up for that its loss had grown; it `oscillated` where L003 is, it
-    is `stuck` where L001 is. `load` brings the whole record, of which every rule can be asked.
+    is `stuck` where L001 is. `load` brings the whole record, of which every rule can be asked. `folder` is where
+    `thalweg.certify` finds it, `backend` trained it, in so many `seconds` of a program that it shared.
     """
 
     configuration: Configuration
@@ -56,10 +58,20 @@ class Member:
     oscillated: bool
     stuck: bool
     load: Callable[[], Record]
+    folder: Path | None = None
+    backend: str = ""
+    seconds: float = np.nan
 
     @classmethod
-    def of(cls, configuration: Configuration, seed: int, record: Record) -> "Member":
-        """The training that this record is of."""
+    def of(
+        cls,
+        configuration: Configuration,
+        seed: int,
+        record: Record,
+        backend: str = "",
+        seconds: float = np.nan,
+    ) -> "Member":
+        """The training that this record is of; the rules are asked of it."""
         events = record.events
         given_up = bool(events) and events[-1].detail.get("reason") == "stopped"
         return cls(
@@ -69,7 +81,9 @@ class Member:
             diverged=given_up or _shows(record, _DIVERGED),
             oscillated=_shows(record, _OSCILLATED),
             stuck=_shows(record, _STUCK),
-            load=lambda: record,
+            load=_Loaded(record),
+            backend=backend,
+            seconds=seconds,
         )
 
     @property
@@ -90,6 +104,16 @@ class Member:
         if series is None or not (below := np.flatnonzero(series.values <= target)).size:
             return np.nan
         return float(series.steps[below[0]])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Loaded:
+    """A record at hand: unlike a lambda it can be sent to another process."""
+
+    record: Record
+
+    def __call__(self) -> Record:
+        return self.record
 
 
 def _of_epochs(name: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from thalweg.comparison import Member
 from thalweg.errors import RunFolderError, UsageError
 from thalweg.examination import Examination
 from thalweg.finding import Diagnosis, Finding, Stage, Verdict
@@ -25,7 +26,7 @@ _ORDER = (Verdict.CONCERN, Verdict.SATISFACTORY, Verdict.UNASSESSED)
 
 
 def diagnose(
-    source: Record | str | os.PathLike[str],
+    source: Record | Member | str | os.PathLike[str],
     *,
     select: Iterable[str] | None = None,
     ignore: Iterable[str] = (),
@@ -33,9 +34,9 @@ def diagnose(
 ) -> Diagnosis:
     """The findings of the rules on a run: causes first, each before what it explains, then the others.
 
-    `source` is a record, a run folder, or a log that `thalweg.read` understands. `select` and `ignore` choose
-    rules by code (`"G002"`), by its beginning (`"G"`) or by family (`"data"`), as on the command line.
-    `rules` are those to choose from: Thalweg's and those of installed packages where not given.
+    `source` is a record, a member of a study, a run folder, or a log that `thalweg.read` understands. `select` and
+    `ignore` choose rules by code (`"G002"`), by its beginning (`"G"`) or by family (`"data"`), as on the command
+    line. `rules` are those to choose from: Thalweg's and those of installed packages where not given.
 
     A rule that breaks (a bug of its author's) becomes an unassessed finding that says so; rules of other packages
     that could not be had are in the diagnosis's `notes`.

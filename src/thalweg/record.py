@@ -41,6 +41,9 @@ class Series:
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "values", values)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Series.given, (self.name, self.unit, self.steps, self.values)
+
     def __len__(self) -> int:
         return len(self.steps)
 
@@ -101,6 +104,9 @@ class Record:
         object.__setattr__(self, "info", MappingProxyType(dict(self.info)))
         object.__setattr__(self, "series", MappingProxyType(dict(self.series)))
         object.__setattr__(self, "events", tuple(self.events))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Record, (dict(self.info), dict(self.series), self.events)
 
     @classmethod
     def of(

@@ -90,17 +90,20 @@ def test_a_member_is_the_same_training_alone(name: str, options: dict) -> None:
     ).history
 
     population = Population(begun(name, options, 0), (X, Y, None), (XV, YV, None), SIZE)
-    population.begin([Place.of(begun(name, options, seed)) for seed in seeds])
+    # Each group has a second member, at ten times the rate, which begins and sees what the first does.
+    population.begin([[Place.of(begun(name, options, seed))] * 2 for seed in seeds])
+    rates = np.stack([RATES, np.multiply(RATES, 10.0)], axis=1)
     for epoch in range(EPOCHS):
         found = population.epoch(
-            np.stack([orders(seed, epoch) for seed in seeds]), np.tile(RATES, (steps, 1))
+            np.stack([orders(seed, epoch) for seed in seeds]), np.tile(rates, (steps, 1, 1))
         )
         validated = population.validate()
-        assert found.loss.shape == (steps, len(RATES)) and np.isfinite(found.loss).all()
+        assert found.loss.shape == (steps, len(RATES), 2) and np.isfinite(found.loss).all()
         for key, values in told.items():
             made = validated[key[4:]] if key.startswith("val_") else found.logs[key]
-            assert made[last] == pytest.approx(values[epoch], rel=2e-5, abs=1e-6), (epoch, key)
-    ours, theirs = population.end(last), Place.of(alone)
+            assert made[last, 0] == pytest.approx(values[epoch], rel=2e-5, abs=1e-6), (epoch, key)
+    assert not np.allclose(found.loss[-1, :, 0], found.loss[-1, :, 1], rtol=1e-5)
+    ours, theirs = population.end(last, 0), Place.of(alone)
     for mine, other in zip(ours.trainable + ours.fixed, theirs.trainable + theirs.fixed, strict=True):
         np.testing.assert_allclose(mine, other, rtol=2e-4, atol=2e-6)
     population.close()

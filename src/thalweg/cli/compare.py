@@ -1,12 +1,18 @@
 """`thalweg compare`: a script's training under many configurations, with several seeds each."""
 
 import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 
-from thalweg.cli.output import progressing
+from thalweg.cli.output import progressing, say
 from thalweg.errors import UsageError
+from thalweg.words import figure
+
+if TYPE_CHECKING:
+    from thalweg.keras.comparing import Standing
 
 
 @click.command(
@@ -35,6 +41,19 @@ from thalweg.errors import UsageError
 @click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="How many.")
 @click.option("--epochs", type=click.IntRange(min=1), help="The script's own by default.")
 @click.option("--target", type=float, help="The loss to reach; 5 % above the lowest by default.")
+@click.option(
+    "--engine",
+    default="auto",
+    show_default=True,
+    help="vmap, fit or ray; auto is vmap on JAX and fit elsewhere.",
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; as many as cores by default.")
+@click.option(
+    "--study",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the trainings are kept; studies/SCRIPT-DIGITS by default.",
+)
 @click.option("--fit", type=click.IntRange(min=1), help="Which of the script's fits is meant.")
 @click.option("--all", "full", is_flag=True, help="Print a row for each configuration too.")
 @click.argument("script")
@@ -48,6 +67,9 @@ def compare(
     seeds: int,
     epochs: int | None,
     target: float | None,
+    engine: str,
+    workers: int | None,
+    study: Path | None,
     fit: int | None,
     full: bool,
     script: str,
@@ -83,15 +105,32 @@ def compare(
         seeds,
         epochs,
         target,
-        fit,
+        engine=engine,
+        workers=workers,
+        folder=study,
+        fit=fit,
     )
     with progressing() as progress:
 
-        def told(done: int, total: int, died: int) -> None:
-            progress(f"training, {died:,} diverged" if died else "training", done / total)
+        def told(standing: "Standing") -> None:
+            progress(standing_in_words(standing), standing.share)
 
-        found = compared_script(script, list(arguments), wish, told)
+        found, folder = compared_script(script, list(arguments), wish, told)
     terminal().print(ComparisonView(found, full))
+    say([f"the study is in {folder}: the same command goes on with it"])
+
+
+def standing_in_words(standing: "Standing") -> str:
+    """How far a study has come: the members that are trained, those that diverged, and the best until now."""
+    said = [f"{standing.done:,} of {standing.total:,} trained"]
+    if standing.diverged:
+        said.append(f"{standing.diverged:,} diverged")
+    if standing.best is not None:
+        configuration, loss = standing.best
+        said.append(
+            f"best {configuration.optimizer} at {figure(configuration.learning_rate)}: {figure(loss)}"
+        )
+    return ", ".join(said)
 
 
 def _words(text: str) -> list[str]:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import wrapt
 
@@ -14,6 +14,9 @@ from thalweg.comparison import Comparison
 from thalweg.errors import ThalwegError, UsageError
 from thalweg.keras.program import execute
 from thalweg.keras.script import interpose_fit, script_path
+
+if TYPE_CHECKING:
+    from thalweg.keras.comparing import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,32 +31,45 @@ class Wish:
     seeds: int
     epochs: int | None
     target: float | None
+    shuffle: bool | str | None = None
+    engine: str = "auto"
+    workers: int | None = None
+    folder: Path | None = None
     fit: int | None = None
 
 
 def compared_script(
-    script: str, arguments: Sequence[str], wish: Wish, progress: Callable[[int, int, int], None] | None = None
-) -> Comparison:
-    """The comparison of what the script's `fit` trains.
+    script: str, arguments: Sequence[str], wish: Wish, progress: "Progress | None" = None
+) -> tuple[Comparison, Path]:
+    """The comparison of what the script's `fit` trains, and the folder of its study.
 
     Raises `UsageError` where there is no such script, or several fits in it of which none was chosen, `SystemExit`
     with the script's own code where it failed, and whatever `thalweg.compare` raises.
     """
+    return _compared(taken_fit(script, arguments, wish.fit), script, wish, progress)
+
+
+def taken_fit(script: str, arguments: Sequence[str], number: int | None) -> dict[str, Any]:
+    """The arguments of the script's `fit`, the model as `self`; of several the one with this number.
+
+    Raises `UsageError` where there is no such script or fit, or several of which none was chosen, and `SystemExit`
+    with the script's own code where it failed.
+    """
     path = script_path(script)
-    if wish.fit is None and len(lines := _fits(path)) > 1:
+    if number is None and len(lines := _fits(path)) > 1:
         where = f"{', '.join(map(str, lines[:-1]))} and {lines[-1]}"
         raise UsageError(
             f"{script} fits a model in lines {where}: say which is meant, with --fit 1 for the first."
         )
-    taking = _Taking(wish.fit or 1)
+    taking = _Taking(number or 1)
     wrapt.register_post_import_hook(taking.keras_loaded, "keras")
     code = execute(script, arguments)
     if taking.found is None:
         if not code:
-            which = "" if (wish.fit or 1) == 1 else f" {wish.fit} times"
+            which = "" if (number or 1) == 1 else f" {number} times"
             raise UsageError(f"{script} never called fit{which}: there is nothing to compare.")
         raise SystemExit(code)
-    return _compared(taking.found, wish, progress)
+    return taking.found
 
 
 def _fits(path: Path) -> list[int]:
@@ -100,31 +116,28 @@ class _Taking:
 
 
 def _compared(
-    given: dict[str, Any], wish: Wish, progress: Callable[[int, int, int], None] | None
-) -> Comparison:
+    given: dict[str, Any], script: str, wish: Wish, progress: "Progress | None"
+) -> tuple[Comparison, Path]:
     from keras.src.trainers.data_adapters.array_slicing import train_validation_split
 
-    from thalweg.keras.comparing import compare
-    from thalweg.keras.rebuilt import rebuilder
+    from thalweg.keras.comparing import prepared, trained
+    from thalweg.keras.rebuilt import Rebuilder
 
     model, data = given["self"], (given["x"], given["y"], given["sample_weight"])
     validation = given["validation_data"]
     if given["y"] is None:
         raise UsageError("The script trains on a pipeline or generator: only arrays can be compared.")
-    if given["class_weight"]:
-        raise UsageError(
-            "The script weights its classes, which populations do not do yet: give sample weights."
-        )
     if given["steps_per_epoch"]:
         raise UsageError(
-            "The script's epochs are cut short by steps_per_epoch: populations train on all examples."
+            "The script's epochs are cut short by steps_per_epoch: a comparison trains on all examples."
         )
     if given["validation_split"] and validation is None:
         data, validation = train_validation_split(data, validation_split=given["validation_split"])
-    return compare(
-        rebuilder(model),
+    problem, tasks = prepared(
+        Rebuilder.of(model, Path(script).read_text(encoding="utf-8", errors="replace")),
         data,
         validation_data=validation,
+        class_weight=given["class_weight"],
         optimizers=wish.optimizers,
         learning_rates=wish.learning_rates,
         schedules=wish.schedules,
@@ -132,6 +145,11 @@ def _compared(
         batch_sizes=wish.batch_sizes or [given["batch_size"] or 32],
         seeds=wish.seeds,
         epochs=wish.epochs or given["epochs"],
-        target=wish.target,
-        progress=progress,
+        shuffle=given["shuffle"] if wish.shuffle is None else wish.shuffle,
     )
+
+    def folder_of(digits: str) -> Path:
+        return wish.folder or Path("studies") / f"{Path(script).stem}-{digits}"
+
+    folder, members = trained(problem, tasks, wish.engine, wish.workers, folder_of, progress)
+    return Comparison(tuple(members), wish.target), folder

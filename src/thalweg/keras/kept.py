@@ -1,8 +1,9 @@
 """What the watch keeps of a run so that it can be certified later: its model, and a sample of its examples."""
 
 import hashlib
+import io
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def keep(
     kept: dict[str, Any] = {}
     parts: dict[str, Callable[[], Any]] = {
         "model": lambda: _keep_model(folder, model),
-        "examples": lambda: _keep_examples(folder, given, passed, total),
+        "examples": lambda: keep_examples(folder, given, passed, total),
         "answers": lambda: _keep_answers(folder, model),
     }
     for name, part in parts.items():
@@ -99,18 +100,44 @@ def finalise(model: keras.Model) -> None:
             layer.finalize_state()
 
 
+def model_file(
+    model: keras.Model,
+    weights: Sequence[NDArray[Any]],
+    optimizer: Sequence[NDArray[Any]],
+    learning_rate: float,
+) -> tuple[bytes, dict[str, Any]]:
+    """A model with these values of its weights and its optimizer's variables as `model.npz`, and what was kept.
+
+    Its optimizer is the one that it has, at this rate, whatever it was compiled with.
+    """
+    configuration = keras.saving.serialize_keras_object(model)
+    if isinstance(compiled := configuration.get("compile_config"), dict):
+        compiled["optimizer"] = keras.saving.serialize_keras_object(model.optimizer)
+        compiled["optimizer"]["config"]["learning_rate"] = learning_rate
+    file = io.BytesIO()
+    _write(file, _arrays(json.dumps(configuration), weights, optimizer))
+    return file.getvalue(), {"weights": _digest(weights)}
+
+
 def _keep_model(folder: Path, model: keras.Model) -> Any:
     variables = [*_weights(model), *_optimizer(model)]
     size = sum(int(np.prod(v.shape)) * 4 for v in variables)
     if size > _MODEL_BYTES:
         return f"it takes {size / 1e6:,.0f} MB, and above {_MODEL_BYTES / 1e6:,.0f} MB none is kept"
     configuration = json.dumps(keras.saving.serialize_keras_object(model))
-    arrays = {
-        **{f"weight-{i}": value for i, value in enumerate(_values(_weights(model)))},
-        **{f"optimizer-{i}": value for i, value in enumerate(_values(_optimizer(model)))},
+    weights = _values(_weights(model))
+    _write(folder / MODEL, _arrays(configuration, weights, _values(_optimizer(model))))
+    return {"weights": _digest(weights)}
+
+
+def _arrays(
+    configuration: str, weights: Sequence[NDArray[Any]], optimizer: Sequence[NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    return {
+        "configuration": np.array(configuration),
+        **{f"weight-{i}": value for i, value in enumerate(weights)},
+        **{f"optimizer-{i}": value for i, value in enumerate(optimizer)},
     }
-    _write(folder / MODEL, {"configuration": np.array(configuration), **arrays})
-    return {"weights": _digest(_values(_weights(model)))}
 
 
 def _read_model(folder: Path) -> keras.Model:
@@ -180,7 +207,8 @@ def _answers(model: keras.Model, training: Batch) -> list[NDArray[Any]]:
     return [as_numpy(output) for output in tree.flatten(stateless.predict(stateless.values(), inputs))]
 
 
-def _keep_examples(folder: Path, given: FitArguments, passed: Batch | None, total: int | None) -> Any:
+def keep_examples(folder: Path, given: FitArguments, passed: Batch | None, total: int | None) -> Any:
+    """Write a sample of the examples into this folder; what was kept, for `info`, or why none was."""
     training = given.training if given.training is not None else passed
     if training is None:
         return "none were kept, for the input could not be sampled"
@@ -264,7 +292,7 @@ def _restored(noted: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
     return arrays[noted["array"]]
 
 
-def _write(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+def _write(path: Path | io.BytesIO, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Each in a type that NumPy can read back: bfloat16 is none, and every value of it is one of float32."""
     plain: dict[str, Any] = {
         name: array.astype(np.float32) if array.dtype.name == "bfloat16" else array

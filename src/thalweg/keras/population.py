@@ -1,5 +1,6 @@
 """A population: trainings of one model side by side, in one compiled program on JAX."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,10 +35,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Epoch:
-    """What s steps of W members showed.
+    """What s steps of S groups of K members showed.
 
-    `loss`, `learning_rate` and `nonfinite_gradients` are (s, W), `gradient_norms` (s, W, T) for T trainable
-    tensors; `logs` are Keras's own at the end of the epoch, (W,) each.
+    `loss`, `learning_rate` and `nonfinite_gradients` are (s, S, K), `gradient_norms` (s, S, K, T) for T trainable
+    tensors; `logs` are Keras's own at the end of the epoch, (S, K) each.
     """
 
     loss: NDArray[np.float64]
@@ -48,9 +49,10 @@ class Epoch:
 
 
 class Population:
-    """W trainings of one compiled model that differ in their values, learning rates and the order of their examples.
+    """Trainings of one compiled model that differ in their values, learning rates and the order of their examples.
 
-    A step of a member is the model's own `train_step`, so that a member comes out as the same training alone does, to
+    They are S groups of K members: those of a group see the same examples, which are fetched once for all of them. A
+    step of a member is the model's own `train_step`, so that a member comes out as the same training alone does, to
     rounding. Between the steps nothing returns to Python; the examples lie on the device. The model itself keeps its
     values: a member's are in its `place`.
 
@@ -66,7 +68,7 @@ class Population:
         batch_size: int,
         validation_batch_size: int | None = None,
     ) -> None:
-        from thalweg.keras.autodiff.jax import side_by_side
+        from thalweg.keras.autodiff.jax import SideBySide
 
         self._model = model
         self._training, self._validation = _on_device(training), _on_device(validation)
@@ -80,7 +82,7 @@ class Population:
         self._interpose(model.optimizer, "stateless_apply", self._stateless_apply)
         for metric in loss_metrics(model):
             self._interpose(metric, "update_state", self._update_state)
-        self._steps, self._tests = side_by_side(self._step), side_by_side(self._test)
+        self._steps, self._tests = SideBySide(self._step), SideBySide(self._test, alike=True)
         self._state: Any = None
 
     def close(self) -> None:
@@ -89,74 +91,76 @@ class Population:
             namespace, name = self._put_back.pop()
             namespace.pop(name, None)
 
-    def begin(self, places: Sequence[Place]) -> None:
-        """The members start from here."""
-        held = [(place.trainable, place.fixed, place.optimizer) for place in places]
-        self._state = tree.map_structure(lambda *values: ops.stack(values), *held)
+    def begin(self, places: Sequence[Sequence[Place]]) -> None:
+        """The members of each group start from here; the groups are equally large."""
+        held = [[(place.trainable, place.fixed, place.optimizer) for place in group] for group in places]
+        groups = [tree.map_structure(lambda *values: np.stack(values), *group) for group in held]
+        self._state = tree.map_structure(lambda *values: ops.stack(values), *groups)
 
-    def keep(self, members: Sequence[int]) -> None:
-        """Go on with these members alone, in this order."""
-        chosen = np.asarray(members)
-        self._state = tree.map_structure(lambda values: values[chosen], self._state)
+    def keep(self, members: NDArray[np.integer]) -> None:
+        """Go on with these members alone: (S, K, 2), the group and the place of each until now."""
+        groups, places = members[..., 0], members[..., 1]
+        self._state = tree.map_structure(lambda values: values[groups, places], self._state)
 
-    def place(self, member: int) -> Place:
+    def place(self, group: int, member: int) -> Place:
         """Where a member stands."""
-        return Place(*tree.map_structure(lambda values: np.asarray(values[member]), self._state))
+        return Place(*tree.map_structure(lambda values: np.asarray(values[group, member]), self._state))
 
-    def end(self, member: int) -> Place:
+    def end(self, group: int, member: int) -> Place:
         """Where its training ends now: an optimizer that averages its weights leaves the average, as Keras has it."""
-        place, optimizer = self.place(member), self._model.optimizer
+        place, optimizer = self.place(group, member), self._model.optimizer
         if not getattr(optimizer, "use_ema", False):
             return place
         average = _indices(optimizer.variables, optimizer._model_variables_moving_average)
         return Place([place.optimizer[i] for i in average], place.fixed, place.optimizer)
 
     def epoch(self, orders: NDArray[np.integer], rates: NDArray[np.floating]) -> Epoch:
-        """Train for one epoch: `orders` (W, n) are each member's examples one after another, `rates` (s, W)."""
-        members, count = orders.shape
-        full = count // self._size
-        parts = [orders[:, : full * self._size].reshape(members, full, self._size)]
-        if count % self._size:
-            parts.append(orders[:, full * self._size :][:, None])
-        state = (*self._state, self._fresh(members))
-        shown, done = [], 0
-        for part in parts:
-            if part.shape[1]:
-                given = (
-                    np.swapaxes(part, 0, 1).astype(np.int32),
-                    rates[done : done + part.shape[1]].astype(np.float32),
-                )
-                state, rows = self._steps(self._training, state, given)
-                shown.append(rows)
-                done += part.shape[1]
+        """Train for one epoch: `orders` (S, n) are each group's examples one after another, `rates` (s, S, K)."""
+        state, shown, done = self._begun(), [], 0
+        for rows in _batches(orders, self._size):
+            state, seen = self._steps(self._training, state, rows, _single(rates[done : done + len(rows)]))
+            shown.append(seen)
+            done += len(rows)
         self._state = state[:3]
         loss, norms, nonfinite = (_joined([rows[0][i] for rows in shown]) for i in range(3))
         return Epoch(loss, np.asarray(rates, np.float64), nonfinite, norms, _last(shown[-1][1]))
 
+    def memory(self, orders: NDArray[np.integer], rates: NDArray[np.floating]) -> int:
+        """What such an epoch takes, in bytes; it is compiled for that."""
+        rows = _batches(orders, self._size)[0]
+        return self._steps.memory(self._training, self._begun(), rows, _single(rates[: len(rows)]))
+
+    def seconds(self, orders: NDArray[np.integer], rates: NDArray[np.floating]) -> float:
+        """How long the steps of such an epoch take, once compiled; the members must begin again after it."""
+        state = self._begun()
+        for _ in range(2):
+            begun = time.perf_counter()
+            for rows in _batches(orders, self._size):
+                state, shown = self._steps(self._training, state, rows, _single(rates[: len(rows)]))
+            tree.map_structure(np.asarray, shown)
+        return time.perf_counter() - begun
+
     def validate(self) -> dict[str, NDArray[np.float64]]:
-        """Keras's logs of an evaluation on the validation examples, (W,) each; nothing where there are none."""
+        """Keras's logs of an evaluation on the validation examples, (S, K) each; nothing where there are none."""
         if self._validation is None:
             return {}
-        count, size = len(tree.flatten(self._validation[0])[0]), self._validation_size
-        members = len(self._state[0][0])
-        state = (*self._state[:2], self._fresh(members))
-        state = tree.map_structure(lambda value: ops.copy(value), state)  # the loop gives its memory away
-        shown: Any = {}
-        full = count // size
-        for rows in (np.arange(full * size).reshape(full, size), np.arange(full * size, count)[None]):
-            if rows.size:
-                given = np.broadcast_to(rows[:, None], (len(rows), members, rows.shape[1])).astype(np.int32)
-                state, shown = self._tests(self._validation, state, given)
+        trainable, fixed, _, metrics = self._begun()
+        state, shown = (trainable, fixed, metrics), {}
+        groups, members = trainable[0].shape[:2]
+        count = len(tree.flatten(self._validation[0])[0])
+        for rows in _batches(np.arange(count)[None], self._validation_size):
+            none = np.zeros((len(rows), groups, members), np.float32)
+            state, shown = self._tests(self._validation, state, rows[:, 0], none)
         return _last(shown)
 
-    def _fresh(self, members: int) -> list[Any]:
-        """The metrics at the start of an epoch."""
-        return [ops.repeat(value[None], members, axis=0) for value in self._metrics]
+    def _begun(self) -> Any:
+        """The members' values, and the metrics at the start of an epoch."""
+        shape = self._state[0][0].shape[:2]
+        return (*self._state, [ops.broadcast_to(value, (*shape, *value.shape)) for value in self._metrics])
 
     # In the step of one member: traced once.
 
-    def _step(self, data: Any, state: Any, given: Any) -> tuple[Any, Any]:
-        rows, rate = given
+    def _step(self, data: Any, state: Any, rows: Any, rate: Any) -> tuple[Any, Any]:
         trainable, fixed, optimizer, metrics = state
         optimizer = [rate if i == self._rate else value for i, value in enumerate(optimizer)]
         logs, state = self._model.train_step((trainable, fixed, optimizer, metrics), _chosen(data, rows))
@@ -170,7 +174,7 @@ class Population:
         )
         return tuple(list(part) for part in state), (row, logs)
 
-    def _test(self, data: Any, state: Any, rows: Any) -> tuple[Any, Any]:
+    def _test(self, data: Any, state: Any, rows: Any, _: Any) -> tuple[Any, Any]:
         logs, state = self._model.test_step(state, _chosen(data, rows))
         return tuple(list(part) for part in state), logs
 
@@ -209,6 +213,18 @@ def _on_device(batch: Batch | None) -> Any:
 
 def _chosen(data: Any, rows: Any) -> Any:
     return mapped(lambda array: ops.take(array, rows, axis=0), data)
+
+
+def _batches(orders: NDArray[np.integer], size: int) -> list[NDArray[np.int32]]:
+    """Of (S, n) the full batches (s, S, size), and the last that is smaller (1, S, rest), where there are any."""
+    groups, count = orders.shape
+    full = count - count % size
+    parts = (orders[:, :full].reshape(groups, -1, size), orders[:, None, full:])
+    return [np.swapaxes(part, 0, 1).astype(np.int32) for part in parts if part.size]
+
+
+def _single(rates: NDArray[np.floating]) -> NDArray[np.float32]:
+    return np.asarray(rates, np.float32)
 
 
 def _joined(parts: list[Any]) -> NDArray[np.float64]:

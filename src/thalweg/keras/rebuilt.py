@@ -1,9 +1,12 @@
 """A script's compiled model made anew, as often as there are seeds."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import keras
+from numpy.typing import NDArray
 
 from thalweg.errors import UnsupportedError
 from thalweg.keras.freshness import fresh
@@ -12,42 +15,70 @@ from thalweg.keras.kept import finalise
 from thalweg.keras.names import tensor_names, unique_names
 
 
-def rebuilder(model: keras.Model) -> Callable[[], keras.Model]:
-    """What makes new models of the same layers, loss and metrics, with first values drawn anew.
+@dataclass(frozen=True, slots=True, eq=False)
+class Rebuilder:
+    """Makes models of the same layers, loss and metrics, with first values drawn anew; here or in another process.
 
     Weights that are not as their initializer draws them, those of a backbone that was trained before or of a
-    `Normalization` that was adapted, are the model's own in each. Raises `UnsupportedError` where the model cannot be
-    made from its configuration.
+    `Normalization` that was adapted, are `own`: the same in each, by their number. `objects` are the classes and
+    functions that a configuration names and Keras does not know. `source` is the code that made the first model.
     """
-    known = unique_names(model._flatten_layers(include_self=True, recursive=True))
-    names = tensor_names(model, model.weights)
-    places = list(zip(model.weights, (layer for _, layer in names), strict=True))
-    trained = {layer for variable, layer in places if _drawn(known.get(layer), variable) is False}
-    own = [
-        (index, keras.ops.convert_to_numpy(variable.value))
-        for index, (variable, layer) in enumerate(places)
-        if layer in trained
-    ]
-    arguments = dict(model._compile_config.config)
 
-    def build() -> keras.Model:
-        try:
-            made = type(model).from_config(model.get_config())
+    kind: type[keras.Model]
+    configuration: dict[str, Any]
+    build_configuration: dict[str, Any]
+    compiled: dict[str, Any]
+    own: tuple[tuple[int, NDArray[Any]], ...]
+    objects: dict[str, Any]
+    source: str
+
+    @classmethod
+    def of(cls, model: keras.Model, source: str = "") -> "Rebuilder":
+        """What makes this model anew; raises `UnsupportedError` where it has no configuration."""
+        layers = unique_names(model._flatten_layers(include_self=True, recursive=True))
+        names = tensor_names(model, model.weights)
+        places = list(zip(model.weights, (layer for _, layer in names), strict=True))
+        trained = {layer for variable, layer in places if _drawn(layers.get(layer), variable) is False}
+        own = tuple(
+            (index, keras.ops.convert_to_numpy(variable.value))
+            for index, (variable, layer) in enumerate(places)
+            if layer in trained
+        )
+        with _told():
+            return cls(
+                type(model),
+                model.get_config(),
+                model.get_build_config(),
+                dict(model._compile_config.config),
+                own,
+                {type(layer).__name__: type(layer) for layer in layers.values()},
+                source,
+            )
+
+    def __call__(self) -> keras.Model:
+        """A new model; raises `UnsupportedError` where it cannot be made."""
+        with _told(), keras.saving.custom_object_scope(self.objects):
+            made = self.kind.from_config(self.configuration)
             if not made.built:
-                made.build_from_config(model.get_build_config())
-            made.compile(**{**arguments, "optimizer": "sgd", "metrics": _anew(arguments.get("metrics"))})
-            for index, value in own:
+                made.build_from_config(self.build_configuration)
+            metrics = _anew(self.compiled.get("metrics"))
+            made.compile(**{**self.compiled, "optimizer": "sgd", "metrics": metrics})
+            for index, value in self.own:
                 made.weights[index].assign(value)
             finalise(made)
-        except Exception as error:
-            reason = str(error).split("\n", 1)[0].split(". ", 1)[0][:200]
-            raise UnsupportedError(
-                f"the model cannot be made anew from its configuration ({type(error).__name__}: {reason}): call "
-                "thalweg.compare with a function that builds it"
-            ) from error
         return made
 
-    return build
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # whatever a configuration, or a class of the user's own, may bring
+        reason = str(error).split("\n", 1)[0].split(". ", 1)[0][:200]
+        raise UnsupportedError(
+            f"the model cannot be made anew from its configuration ({type(error).__name__}: {reason}): call "
+            "thalweg.compare with a function that builds it"
+        ) from error
 
 
 def _drawn(layer: keras.Layer | None, variable: keras.Variable) -> bool | None:

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from thalweg.comparison import Member
 from thalweg.errors import RunFolderError, UsageError
 from thalweg.record import Record
 from thalweg.store.certificates import begins_certificate
@@ -11,6 +12,7 @@ from thalweg.store.journal_reader import read_journal
 from thalweg.store.json_log import read_json
 from thalweg.store.layout import JOURNAL
 from thalweg.store.names import Asked
+from thalweg.store.studies import is_study, member_in, read_member
 from thalweg.store.tensorboard_log import EVENTS, event_files, read_events
 from thalweg.store.trainer_state import newest_state
 
@@ -23,13 +25,15 @@ _PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
 def read(
-    source: str | os.PathLike[str],
+    source: str | os.PathLike[str] | Member,
     *,
     loss: str | None = None,
     validation_loss: str | None = None,
     step: str | None = None,
 ) -> Record:
     """The record of a run: from a run folder, or from a log that another tool wrote (docs/logs.md).
+
+    A member of a study is `STUDY/NUMBER`, or the member itself.
 
     What a file is, it says by its content: a journal, CSV, JSON, or TensorBoard's events. `loss`,
     `validation_loss` and `step` name columns of a foreign log, where Thalweg would find none or others.
@@ -40,12 +44,16 @@ def read(
     Raises `RunFolderError` where there is nothing that can be read, `UsageError` where a column that was named is
     not there, `UnsupportedError` where a package is missing.
     """
+    if isinstance(source, Member):
+        return source.record
     path, asked = Path(source), Asked(loss, validation_loss, step)
     if path.is_dir():
         try:
             return _folder(path, asked)
         except OSError as error:
             raise RunFolderError(f"{str(path)!r} cannot be read: {error.strerror}") from error
+    if member := member_in(path):
+        return read_member(*member)
     if not path.is_file():
         raise RunFolderError(f"{str(path)!r} does not exist: {_EXPECTED}")
     return _file(path, asked)
@@ -85,6 +93,10 @@ def _folder(folder: Path, asked: Asked) -> Record:
         return read_json(state, asked)
     if event_files(folder):
         return read_events(folder, asked)
+    if is_study(folder):
+        raise RunFolderError(
+            f"{str(folder)!r} is a study, and not a run: name one of its members, such as {str(folder / '1')!r}"
+        )
     inside = sorted(folder.iterdir())
     runs = [str(child) for child in inside if child.is_dir() and _is_run(child)]
     if runs:

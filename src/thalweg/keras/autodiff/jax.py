@@ -15,21 +15,51 @@ def derivatives(objective: Objective) -> Derivatives:
     return _JAX(objective)
 
 
-def side_by_side(
-    step: Callable[[Any, Any, Any], tuple[Any, Any]],
-) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
-    """A compiled loop of `step(shared, state, given) -> (state, shown)` over s steps of W members.
+def on_cpu() -> bool:
+    """Whether programs run on the processor's cores."""
+    return bool(jax.default_backend() == "cpu")
 
-    It is called as the step is, with every leaf of `state` (W, ...) and of `given` (s, W, ...), and returns `shown`
-    as (s, W, ...). `shared` is one for all. The memory of `state` is given away.
+
+def device_memory() -> int | None:
+    """The bytes that the device has for programs; None on a processor."""
+    found = (jax.devices()[0].memory_stats() or {}).get("bytes_limit")
+    return None if found is None else int(found)
+
+
+class SideBySide:
+    """A compiled loop of `step(shared, state, rows, rate) -> (state, shown)` over s steps of S groups of K members.
+
+    It is called as the step is, with every leaf of `state` (S, K, ...), `rate` (s, S, K), and the `rows` that the
+    members of a group have in common (s, S, ...), or `alike` those of all (s, ...); `shown` comes back as
+    (s, S, K, ...). What members have in common is fetched once, and their products with it are one product. The
+    memory of `state` is given away, unless they are `alike`.
     """
-    members = jax.vmap(step, in_axes=(None, 0, 0))
 
-    def loop(shared: Any, state: Any, given: Any) -> Any:
-        return jax.lax.scan(lambda now, one: members(shared, now, one), state, given)
+    def __init__(self, step: Callable[..., tuple[Any, Any]], alike: bool = False) -> None:
+        members = jax.vmap(step, in_axes=(None, 0, None, 0))
+        groups = jax.vmap(members, in_axes=(None, 0, None if alike else 0, 0))
 
-    compiled: Callable[..., Any] = jax.jit(loop, donate_argnums=1)
-    return compiled
+        def loop(shared: Any, state: Any, rows: Any, rate: Any) -> Any:
+            return jax.lax.scan(lambda now, one: groups(shared, now, *one), state, (rows, rate))
+
+        self._loop = jax.jit(loop, donate_argnums=() if alike else 1)
+        self._compiled: dict[Any, Any] = {}
+
+    def __call__(self, *given: Any) -> Any:
+        """The state and what was shown, as above."""
+        return self._made(given)(*given)
+
+    def memory(self, *given: Any) -> int:
+        """What it takes to call it so, in bytes; it is compiled for that."""
+        needs = self._made(given).memory_analysis()
+        return int(needs.argument_size_in_bytes + needs.output_size_in_bytes + needs.temp_size_in_bytes)
+
+    def _made(self, given: Any) -> Any:
+        _, state, rows, rate = given
+        shapes = tuple(value.shape for value in jax.tree.leaves((state, rows, rate)))
+        if shapes not in self._compiled:
+            self._compiled[shapes] = self._loop.lower(*given).compile()
+        return self._compiled[shapes]
 
 
 class _JAX(Derivatives):

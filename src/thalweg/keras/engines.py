@@ -1,0 +1,153 @@
+"""Which trainings run where: in this process, in workers on its cores, or on a Ray cluster."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+
+from thalweg.errors import UsageError, nearest
+from thalweg.keras.by_fit import train_by_fit
+from thalweg.keras.problem import Problem, Task
+from thalweg.keras.side_by_side import Kind, Shape, SideBySide, Told, chunks, kinds
+from thalweg.keras.workers import cores, environment, in_processes, in_ray
+from thalweg.store.studies import Trained
+
+ENGINES = ("auto", "vmap", "fit", "ray")
+WIDTH = 64
+"""Members in one program, unless another number is found to be faster."""
+_WORTH = 15.0
+"""Seconds of work that are left, for processes to be started."""
+_WORTH_COMPILING = 20.0
+"""Times the seconds of a compilation that are left, for other widths to be tried."""
+_BUSY = 0.75
+"""The share of the cores that one program must fill, for no others to be started."""
+
+Engine = Callable[[Problem, Sequence[Task], Told], Iterator[Trained]]
+
+
+def engine(name: str, workers: int | None) -> Engine:
+    """What trains members; `auto` is `vmap` where Keras runs on JAX and `fit` elsewhere.
+
+    Raises `UsageError` for another name.
+    """
+    if name not in ENGINES:
+        raise UsageError(
+            f"There is no engine {name!r}{nearest(name, ENGINES)}: there are {', '.join(ENGINES)}."
+        )
+    backend = keras.backend.backend()
+    count = workers or cores()
+    if name == "ray":
+        return lambda problem, tasks, told: _on_ray(problem, tasks, told, backend)
+    if name == "fit" or (name == "auto" and backend != "jax"):
+        return lambda problem, tasks, told: _fitted(problem, tasks, told, backend, count)
+    if backend != "jax":
+        return lambda problem, tasks, told: _chunked(problem, _jobs(tasks, count), told, count)
+    return lambda problem, tasks, told: _compiled(problem, tasks, told, count)
+
+
+def _compiled(problem: Problem, tasks: Sequence[Task], told: Told, count: int) -> Iterator[Trained]:
+    """In this process; what takes long is left to others, where one program does not fill the cores."""
+    from thalweg.keras.autodiff.jax import on_cpu
+
+    left = len(tasks)
+    waiting = kinds(tasks)
+    while waiting:
+        kind, members = waiting.pop(0)
+        trainer = SideBySide(problem, kind)
+        try:
+            width, searched = trainer.fitting(members, WIDTH, _memory()), False
+            shape, queue = chunks(members, width)
+            while queue:
+                wall, own = time.perf_counter(), time.process_time()
+                yield from trainer.train(queue.pop(0), shape, told)
+                busy = (time.process_time() - own) / (time.perf_counter() - wall) / cores()
+                rest = [task for chunk in queue for task in chunk]
+                left = len(rest) + sum(len(others) for _, others in waiting)
+                seconds = trainer.step_seconds * problem.steps(kind[1]) * problem.epochs * left
+                if queue and not searched and seconds > _WORTH_COMPILING * trainer.compile_seconds:
+                    searched = True
+                    width = trainer.fastest(rest, width)
+                    shape, queue = chunks(rest, width)
+                if count > 1 and seconds > _WORTH and busy < _BUSY and on_cpu():
+                    jobs = [(kind, chunk, shape) for chunk in queue]
+                    others = [task for _, tasks in waiting for task in tasks]
+                    jobs += _jobs(others, count, width)
+                    yield from _chunked(problem, jobs, told, count)
+                    return
+        finally:
+            trainer.close()
+
+
+def _jobs(tasks: Sequence[Task], count: int, width: int = WIDTH) -> list["Job"]:
+    """Chunks for so many workers: none is idle while another has two."""
+    found = []
+    for kind, members in kinds(tasks):
+        shape, queue = chunks(members, max(min(width, -(-len(members) // count)), 1))
+        found += [(kind, chunk, shape) for chunk in queue]
+    return found
+
+
+Job = tuple[Kind, list[Task], Shape]
+
+
+def _chunked(problem: Problem, jobs: Sequence[Job], told: Told, count: int) -> Iterator[Trained]:
+    """Populations in worker processes on JAX."""
+    yield from _received(in_processes(_train_chunk, problem, jobs, count, environment("jax")), problem, told)
+
+
+def _fitted(
+    problem: Problem, tasks: Sequence[Task], told: Told, backend: str, count: int
+) -> Iterator[Trained]:
+    """One training after another in each worker process, with the model's own `fit`."""
+    found = in_processes(_train_one, problem, tasks, count, environment(backend))
+    yield from _received(found, problem, told)
+
+
+def _on_ray(problem: Problem, tasks: Sequence[Task], told: Told, backend: str) -> Iterator[Trained]:
+    """As tasks of a Ray cluster: populations where Keras runs on JAX, else one training each."""
+    variables = environment(backend)
+    if backend == "jax":
+        found = in_ray(_train_chunk, problem, _jobs(tasks, 2, 16), variables)
+    else:
+        found = in_ray(_train_one, problem, tasks, variables)
+    yield from _received(found, problem, told)
+
+
+def _received(found: Iterator[list[Trained]], problem: Problem, told: Told) -> Iterator[Trained]:
+    for members in found:
+        told(problem.epochs * len(members), sum(one.member.diverged for one in members))
+        yield from members
+
+
+_trainer: tuple[Any, Kind, SideBySide] | None = None
+"""Of a worker: what it has compiled for the jobs before."""
+
+
+def _train_chunk(problem: Problem, job: Job) -> list[Trained]:
+    global _trainer
+    kind, tasks, shape = job
+    if _trainer is None or _trainer[0] is not problem or _trainer[1] != kind:
+        if _trainer is not None:
+            _trainer[2].close()
+        _trainer = (problem, kind, SideBySide(problem, kind))
+    return list(_trainer[2].train(tasks, shape, lambda done, died: None))
+
+
+def _train_one(problem: Problem, task: Task) -> list[Trained]:
+    return [train_by_fit(problem, task)]
+
+
+def _memory() -> int:
+    """Bytes that a program may take: half of the device's, or of what this process may have."""
+    from thalweg.keras.autodiff.jax import device_memory
+
+    found = [device_memory() or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            with open(name) as file:  # noqa: PTH123
+                found.append(int(file.read()))
+        except (OSError, ValueError):
+            continue
+    return min(found) // 2

@@ -1,0 +1,198 @@
+"""Members of one optimizer and batch size, trained side by side in one program."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from thalweg.comparison import Configuration, Member
+from thalweg.errors import UnsupportedError
+from thalweg.keras.course import OWN, Course
+from thalweg.keras.kept import model_file
+from thalweg.keras.names import tensor_names
+from thalweg.keras.population import Place, Population
+from thalweg.keras.problem import Problem, Task, traced
+from thalweg.store.studies import Trained
+
+Kind = tuple[str, int]
+"""What members of one program have in common: optimizer and batch size."""
+Shape = tuple[int, int]
+"""Of a program: how many seeds, and members of each."""
+Told = Callable[[int, int], None]
+"""Told of so many epochs of members that were trained, or need not be any more, and of members that died."""
+WIDTHS = (1, 4, 16, 64)
+"""Members in one program, among which the fastest is looked for."""
+_STEPS = 8
+"""So many are timed for that."""
+
+
+def kinds(tasks: Iterable[Task]) -> list[tuple[Kind, list[Task]]]:
+    """The trainings of each program, those of a seed one after another."""
+
+    def kind(task: Task) -> Kind:
+        return task[0].optimizer, task[0].batch_size
+
+    ordered = sorted(tasks, key=lambda task: (kind(task), task[1], task[0]))
+    return [(key, list(group)) for key, group in groupby(ordered, key=kind)]
+
+
+def chunks(tasks: Sequence[Task], width: int) -> tuple[Shape, list[list[Task]]]:
+    """Trainings of one kind in chunks of at most `width` that one program fits, and its shape."""
+    by_seed = [list(group) for _, group in groupby(tasks, key=lambda task: task[1])]
+    longest = max(map(len, by_seed))
+    across = math.ceil(longest / math.ceil(longest / width))
+    most = max(min(width // across, len(by_seed)), 1)
+    down = math.ceil(len(by_seed) / math.ceil(len(by_seed) / most))
+    found = []
+    for top in range(0, len(by_seed), down):
+        for first in range(0, longest, across):
+            if chunk := [task for own in by_seed[top : top + down] for task in own[first : first + across]]:
+                found.append(chunk)
+    return (down, across), found
+
+
+class SideBySide:
+    """Trains members of one optimizer and batch size; what was compiled is used again.
+
+    `step_seconds` is what a step of a member took in the last epoch, `compile_seconds` what the first one took more.
+    """
+
+    def __init__(self, problem: Problem, kind: Kind) -> None:
+        self._problem, self._size = problem, kind[1]
+        self._starts: dict[tuple[int, str], tuple[Place, dict[str, Any]]] = {}
+        self._model: keras.Model | None = None
+        self.step_seconds = self.compile_seconds = math.nan
+
+    def fitting(self, tasks: Sequence[Task], width: int, memory: int) -> int:
+        """The largest width up to this one whose program takes at most so much memory, in bytes; at least 1."""
+        while width > 1:
+            population, orders, rates = self._begun(*chunks(tasks, width))
+            if traced(population.memory, orders, rates) <= memory:
+                break
+            width //= 2
+        return width
+
+    def fastest(self, tasks: Sequence[Task], width: int) -> int:
+        """The width with the least time for a step of a member, measured on the first steps; at most this one's."""
+        found = {}
+        for tried in sorted({min(one, width, len(tasks)) for one in WIDTHS}):
+            population, orders, rates = self._begun(*chunks(tasks, tried))
+            steps = min(_STEPS, len(rates))
+            seconds = traced(population.seconds, orders[:, : steps * self._size], rates[:steps])
+            found[tried] = seconds / rates[0].size
+        return min(found, key=lambda one: found[one])
+
+    def train(self, tasks: Sequence[Task], shape: Shape, told: Told) -> Iterator[Trained]:
+        """Train these in one program of this shape."""
+        problem, count = self._problem, len(tasks)
+        begun = time.perf_counter()
+        population, _, _ = self._begun(shape, [list(tasks)])
+        table = np.stack([problem.rates(configuration) for configuration, _ in tasks], axis=1)
+        courses = [Course() for _ in tasks]
+        grid = _grid(tasks, range(count), shape)
+        alive, steps = set(range(count)), problem.steps(self._size)
+        first = 0.0
+        for epoch in range(problem.epochs):
+            clock = time.perf_counter()
+            orders = np.stack([problem.order(tasks[row[0]][1], epoch) for row in grid])
+            rates = table[epoch * steps : (epoch + 1) * steps][:, grid]
+            found = traced(population.epoch, orders, rates)
+            validated = traced(population.validate)
+            seconds = time.perf_counter() - clock
+            places = _places(grid)
+            for member in alive:
+                courses[member].add(found, validated, places[member])
+            dead = {member for member in alive if courses[member].dead}
+            alive -= dead
+            left = problem.epochs - epoch - 1
+            told(len(alive) + len(dead) * (1 + left), len(dead))
+            first = seconds if epoch == 0 else first
+            self.step_seconds = seconds / steps / grid.size
+            if not alive:
+                break
+            # A smaller program must be compiled first.
+            small = _grid(tasks, sorted(alive))
+            if small.size <= grid.size // 2 and epoch and seconds * left / 2 > first - seconds:
+                population.keep(np.array([[places[member] for member in row] for row in small]))
+                grid = small
+        self.compile_seconds = first - self.step_seconds * steps * math.prod(shape)
+        each, places = (time.perf_counter() - begun) / count, _places(grid)
+        for member, (configuration, seed) in enumerate(tasks):
+            end = population.end(*places[member]) if member in alive else None
+            yield self._trained(configuration, seed, courses[member], end, each)
+
+    def close(self) -> None:
+        """Let the model go."""
+        if self._model is not None:
+            self._population.close()
+
+    def _begun(
+        self, shape: Shape, chunked: Sequence[Sequence[Task]]
+    ) -> tuple[Population, NDArray[np.int64], NDArray[np.float64]]:
+        """The population at the start of the first chunk, and its first epoch's orders and rates."""
+        tasks, problem = chunked[0], self._problem
+        wanted = {(seed, configuration.initializer): configuration for configuration, seed in tasks}
+        self._starts = {key: start for key, start in self._starts.items() if key in wanted}
+        for key, configuration in wanted.items():
+            if key not in self._starts:
+                model = problem.built(configuration, key[0])
+                if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
+                    raise UnsupportedError(
+                        "Populations do not scale their losses: compare under another policy than mixed_float16, or "
+                        "with --engine fit."
+                    )
+                self._starts[key] = Place.of(model), problem.facts(model, self._size)
+                if self._model is None:
+                    self._model = model
+                    self._population = Population(model, problem.training, problem.validation, self._size)
+        grid = _grid(tasks, range(len(tasks)), shape)
+        self._population.begin(
+            [[self._starts[tasks[m][1], tasks[m][0].initializer][0] for m in row] for row in grid]
+        )
+        orders = np.stack([problem.order(tasks[row[0]][1], 0) for row in grid])
+        table = np.stack([problem.rates(configuration) for configuration, _ in tasks], axis=1)
+        return self._population, orders, table[: problem.steps(self._size)][:, grid]
+
+    def _trained(
+        self, configuration: Configuration, seed: int, course: Course, end: Place | None, seconds: float
+    ) -> Trained:
+        model = self._model
+        assert model is not None
+        names = [name for name, _ in tensor_names(model, model.trainable_variables)]
+        facts = self._starts[seed, configuration.initializer][1]
+        file = None
+        if self._problem.kept is not None and end is not None:
+            values = dict(
+                zip(
+                    map(id, [*model.trainable_variables, *model.non_trainable_variables]),
+                    [*end.trainable, *end.fixed],
+                    strict=True,
+                )
+            )
+            weights = [values[id(variable)] for variable in model.weights]
+            file, kept = model_file(model, weights, end.optimizer, configuration.learning_rate)
+            facts = {**facts, "kept": {**self._problem.kept, "model": kept}}
+        record = course.record(facts, names, configuration, seed)
+        member = Member.of(configuration, seed, record, keras.backend.backend(), seconds)
+        return Trained(member, record, file, OWN)
+
+
+def _grid(tasks: Sequence[Task], members: Iterable[int], shape: Shape | None = None) -> NDArray[np.int64]:
+    """(S, K) members, those of a seed in a row; what is not filled repeats what is, so that one program fits all."""
+    rows = [list(group) for _, group in groupby(members, key=lambda member: tasks[member][1])]
+    down, across = shape or (len(rows), max(map(len, rows)))
+    full = [row + row[:1] * (across - len(row)) for row in rows]
+    return np.array(full + full[:1] * (down - len(full)))
+
+
+def _places(grid: NDArray[np.int64]) -> dict[int, tuple[int, int]]:
+    """Where each member stands; of several places the first."""
+    found: dict[int, tuple[int, int]] = {}
+    for place in np.ndindex(grid.shape):
+        found.setdefault(int(grid[place]), (place[0], place[1]))
+    return found
