@@ -57,7 +57,8 @@ def _compiled(problem: Problem, tasks: Sequence[Task], told: Told, count: int) -
         kind, members = waiting.pop(0)
         trainer = SideBySide(problem, kind)
         try:
-            width, searched = trainer.fitting(members, WIDTH, _memory()), False
+            most, searched = trainer.fitting(members, WIDTH, _memory()), False
+            width = most
             shape, queue = chunks(members, width)
             while queue:
                 wall, own = time.perf_counter(), time.process_time()
@@ -68,7 +69,7 @@ def _compiled(problem: Problem, tasks: Sequence[Task], told: Told, count: int) -
                 seconds = trainer.step_seconds * problem.steps(kind[1]) * problem.epochs * left
                 if queue and not searched and seconds > _WORTH_COMPILING * trainer.compile_seconds:
                     searched = True
-                    width = trainer.fastest(rest, width)
+                    width = trainer.fastest(rest, most)
                     shape, queue = chunks(rest, width)
                 if count > 1 and seconds > _WORTH and busy < _BUSY and on_cpu():
                     jobs = [(kind, chunk, shape) for chunk in queue]

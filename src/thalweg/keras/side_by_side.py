@@ -69,13 +69,26 @@ class SideBySide:
         self.step_seconds = self.compile_seconds = math.nan
 
     def fitting(self, tasks: Sequence[Task], width: int, memory: int) -> int:
-        """The largest width up to this one whose program takes at most so much memory, in bytes; at least 1."""
+        """The largest width up to this one whose program takes at most so much memory, in bytes; at least 1.
+
+        It is 1 for convolutions on a CPU: those of several members are a grouped convolution, which XLA does slowly.
+        """
+        from thalweg.keras.autodiff.jax import on_cpu
+
+        place = self._start(tasks[0])[0]
+        assert self._model is not None
+        if on_cpu() and any("Conv" in type(layer).__name__ for layer in self._model._flatten_layers()):
+            return 1
+        each = sum(value.nbytes for value in (*place.trainable, *place.fixed, *place.optimizer))
+        width = min(
+            width, memory // (3 * each)
+        )  # as given, as taken and as returned, before anything is computed
         while width > 1:
             population, orders, rates = self._begun(*chunks(tasks, width))
             if traced(population.memory, orders, rates) <= memory:
                 break
             width //= 2
-        return width
+        return max(width, 1)
 
     def fastest(self, tasks: Sequence[Task], width: int) -> int:
         """The width with the least time for a step of a member, measured on the first steps; at most this one's."""
@@ -136,27 +149,33 @@ class SideBySide:
     ) -> tuple[Population, NDArray[np.int64], NDArray[np.float64]]:
         """The population at the start of the first chunk, and its first epoch's orders and rates."""
         tasks, problem = chunked[0], self._problem
-        wanted = {(seed, configuration.initializer): configuration for configuration, seed in tasks}
+        wanted = {(seed, configuration.initializer) for configuration, seed in tasks}
         self._starts = {key: start for key, start in self._starts.items() if key in wanted}
-        for key, configuration in wanted.items():
-            if key not in self._starts:
-                model = problem.built(configuration, key[0])
-                if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
-                    raise UnsupportedError(
-                        "Populations do not scale their losses: compare under another policy than mixed_float16, or "
-                        "with --engine fit."
-                    )
-                self._starts[key] = Place.of(model), problem.facts(model, self._size)
-                if self._model is None:
-                    self._model = model
-                    self._population = Population(model, problem.training, problem.validation, self._size)
         grid = _grid(tasks, range(len(tasks)), shape)
-        self._population.begin(
-            [[self._starts[tasks[m][1], tasks[m][0].initializer][0] for m in row] for row in grid]
-        )
+        places = [[self._start(tasks[member])[0] for member in row] for row in grid]
+        self._population.begin(places)
         orders = np.stack([problem.order(tasks[row[0]][1], 0) for row in grid])
         table = np.stack([problem.rates(configuration) for configuration, _ in tasks], axis=1)
         return self._population, orders, table[: problem.steps(self._size)][:, grid]
+
+    def _start(self, task: Task) -> tuple[Place, dict[str, Any]]:
+        """Where a training begins, and the facts that are known then."""
+        configuration, seed = task
+        key = seed, configuration.initializer
+        if key not in self._starts:
+            model = self._problem.built(configuration, seed)
+            if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
+                raise UnsupportedError(
+                    "Populations do not scale their losses: compare under another policy than mixed_float16, or with "
+                    "--engine fit."
+                )
+            self._starts[key] = Place.of(model), self._problem.facts(model, self._size)
+            if self._model is None:
+                self._model = model
+                self._population = Population(
+                    model, self._problem.training, self._problem.validation, self._size
+                )
+        return self._starts[key]
 
     def _trained(
         self, configuration: Configuration, seed: int, course: Course, end: Place | None, seconds: float
@@ -164,7 +183,7 @@ class SideBySide:
         model = self._model
         assert model is not None
         names = [name for name, _ in tensor_names(model, model.trainable_variables)]
-        facts = self._starts[seed, configuration.initializer][1]
+        facts = self._start((configuration, seed))[1]
         file = None
         if self._problem.kept is not None and end is not None:
             values = dict(
