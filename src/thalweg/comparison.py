@@ -1,7 +1,7 @@
 """Trainings of one problem under several configurations, each with several seeds; and what they show."""
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +17,9 @@ from thalweg.rules.diverging import Diverging
 from thalweg.rules.nonfinite import NonFinite
 from thalweg.rules.oscillating import Oscillating
 from thalweg.rules.stalled import Stalled
-from thalweg.stats.median_interval import Median, median_interval
+from thalweg.stats.median_interval import Median, median_band, median_interval
 from thalweg.stats.paired import Paired, paired
+from thalweg.stats.proportion import proportion_interval
 
 _DIVERGED: tuple[Rule, ...] = (NonFinite(), Diverging())
 _OSCILLATED: tuple[Rule, ...] = (Oscillating(),)
@@ -128,9 +129,10 @@ def _shows(record: Record, rules: tuple[Rule, ...]) -> bool:
 class Summary:
     """What the seeds of one configuration came to.
 
-    `training` and `validation` are the final losses, `steps` the steps to the target, infinite where a seed never
-    reached it. `above` is by how much the loss lay above that of the best configuration, seed by seed, with a 95 %
-    interval that holds for all configurations together; None of the best itself.
+    `training` and `validation` are the final losses, infinite where a seed diverged; `steps` the steps to the target,
+    infinite where a seed never reached it, as `reached` of them did. `above` is by how much the loss lay above that
+    of the best configuration, seed by seed, with a 95 % interval that holds for all configurations together; None of
+    the best itself.
     """
 
     configuration: Configuration
@@ -138,6 +140,7 @@ class Summary:
     diverged: int
     oscillated: int
     stuck: int
+    reached: int
     training: Median
     validation: Median
     steps: Median
@@ -153,13 +156,17 @@ class Summary:
 class Sensitivity:
     """How one kind of training bears its learning rate: medians of the final loss (n,) at rates (n,).
 
-    `best` is the rate with the lowest of them; `good` the lowest and highest rate, without a worse one between them
-    and the best, whose median is at most `Comparison.good` times that.
+    `low` and `high` (n,) are their intervals, `diverged` (n,) the share of seeds that did. `best` is the rate with the
+    lowest median, and `summary` what the seeds came to there; `good` the lowest and highest rate, without a worse one
+    between them and the best, whose median is at most `Comparison.good` times that.
     """
 
     kind: tuple[str, str, str, int]
+    summary: Summary
     rates: NDArray[np.float64]
     losses: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
     diverged: NDArray[np.float64]
     best: float
     good: tuple[float, float]
@@ -170,12 +177,44 @@ class Sensitivity:
         return float(np.log10(self.good[1] / self.good[0]))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """A curve of one configuration at `steps` (k,): its median over seeds (k,), between `low` and `high` (k,).
+
+    A seed that diverged, or ended before, counts as infinite from then on. Each step has its own interval; the band
+    holds no curve as a whole.
+    """
+
+    steps: NDArray[np.int64]
+    median: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrivals:
+    """When the seeds of one configuration reached the target: after `steps` (k,), increasing, a `share` (k,) had.
+
+    It is of all seeds, those that diverged too, and so stays below 1 where one never came (the cumulative incidence,
+    with divergence as a competing end); every seed is followed to `last`. `low` and `high` (k,) are Clopper and
+    Pearson's 95 % interval of the probability that a seed has arrived by then, at each step by itself.
+    """
+
+    steps: NDArray[np.float64]
+    share: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    last: int
+
+
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """Members, each configuration with the same seeds.
 
-    What is compared is the validation loss of the last epoch, the training loss where nothing was validated. The
-    `target` is a value of it, by default `good` times the lowest median of all. Raises `UsageError` without members.
+    What is compared is the validation loss of the last epoch, the training loss where nothing was validated; that of
+    a training that diverged is infinite. The `target` is a value of it, by default `good` times the lowest median of
+    all. Raises `UsageError` without members.
     """
 
     members: tuple[Member, ...]
@@ -192,27 +231,33 @@ class Comparison:
     def __len__(self) -> int:
         return len(self.members)
 
-    @property
+    @cached_property
     def score(self) -> str:
         """The series that is compared."""
         validated = all("validation_loss" in member.curves for member in self.members)
         return "validation_loss" if validated else "epoch_loss"
 
+    @cached_property
+    def _groups(self) -> dict[Configuration, tuple[Member, ...]]:
+        found: dict[Configuration, list[Member]] = {}
+        for member in self.members:
+            found.setdefault(member.configuration, []).append(member)
+        return {c: tuple(sorted(found[c], key=lambda member: member.seed)) for c in sorted(found)}
+
     def of(self) -> dict[Configuration, tuple[Member, ...]]:
         """The members of each configuration, by their seeds."""
-        found: dict[Configuration, list[Member]] = {}
-        for member in sorted(self.members, key=lambda m: (m.configuration, m.seed)):
-            found.setdefault(member.configuration, []).append(member)
-        return {configuration: tuple(members) for configuration, members in found.items()}
+        return dict(self._groups)
 
     def aim(self) -> float:
         """The target: as asked for, else `good` times the lowest median loss; NaN where all diverged."""
+        return self._aim
+
+    @cached_property
+    def _aim(self) -> float:
         if self.target is not None:
             return self.target
-        lowest = min(
-            median_interval([m.final(self.score) for m in members]).value for members in self.of().values()
-        )
-        return lowest + (self.good - 1.0) * abs(lowest) if np.isfinite(lowest) else np.nan
+        lowest = min(median_interval(_finals(m, self.score)).value for m in self._groups.values())
+        return _line(lowest, self.good) if np.isfinite(lowest) else np.nan
 
     def summaries(self) -> list[Summary]:
         """One for each configuration, the lowest median loss first."""
@@ -220,19 +265,20 @@ class Comparison:
 
     @cached_property
     def _summaries(self) -> list[Summary]:
-        score, aim = self.score, self.aim()
         found = []
-        for configuration, members in self.of().items():
+        for configuration, members in self._groups.items():
+            steps = [m.reached(self.score, self._aim) for m in members]
             found.append(
                 Summary(
                     configuration,
-                    len(members),
-                    sum(m.diverged for m in members),
-                    sum(m.oscillated for m in members),
-                    sum(m.stuck for m in members),
-                    median_interval([m.final("epoch_loss") for m in members]),
-                    median_interval([m.final("validation_loss") for m in members]),
-                    median_interval([m.reached(score, aim) for m in members]),
+                    seeds=len(members),
+                    diverged=sum(m.diverged for m in members),
+                    oscillated=sum(m.oscillated for m in members),
+                    stuck=sum(m.stuck for m in members),
+                    reached=int(np.isfinite(steps).sum()),
+                    training=median_interval(_finals(members, "epoch_loss")),
+                    validation=median_interval(_finals(members, "validation_loss")),
+                    steps=median_interval(steps),
                 )
             )
         found.sort(key=lambda s: (self._level(s), s.configuration))
@@ -240,32 +286,81 @@ class Comparison:
 
     def sensitivities(self) -> list[Sensitivity]:
         """One for each kind of training, the lowest median loss first."""
+        return list(self._sensitivities)
+
+    @cached_property
+    def _sensitivities(self) -> list[Sensitivity]:
         found = []
         by_kind = sorted(self._summaries, key=lambda s: (s.configuration.kind, s.configuration.learning_rate))
         for kind, group in itertools.groupby(by_kind, key=lambda s: s.configuration.kind):
             rows = list(group)
             rates = np.array([s.configuration.learning_rate for s in rows])
             losses = np.array([self._level(s) for s in rows])
-            diverged = np.array([s.diverged / s.seeds for s in rows])
             best = int(np.argmin(losses))
-            line = losses[best] + (self.good - 1.0) * abs(losses[best])
+            line = _line(float(losses[best]), self.good)
             low = high = best
             while low > 0 and losses[low - 1] <= line:
                 low -= 1
             while high + 1 < len(rows) and losses[high + 1] <= line:
                 high += 1
-            good = (float(rates[low]), float(rates[high]))
-            found.append(Sensitivity(kind, rates, losses, diverged, float(rates[best]), good))
+            found.append(
+                Sensitivity(
+                    kind,
+                    rows[best],
+                    rates,
+                    losses,
+                    low=np.array([self.level(s).low for s in rows]),
+                    high=np.array([self.level(s).high for s in rows]),
+                    diverged=np.array([s.diverged / s.seeds for s in rows]),
+                    best=float(rates[best]),
+                    good=(float(rates[low]), float(rates[high])),
+                )
+            )
         return sorted(found, key=lambda s: float(np.min(s.losses)))
 
+    def level(self, summary: Summary) -> Median:
+        """Of the losses of a summary the one that is compared."""
+        return summary.validation if self.score == "validation_loss" else summary.training
+
+    def course(self, configuration: Configuration, name: str) -> Course:
+        """A curve of a configuration over its seeds: `epoch_loss`, `validation_loss` or another of `Member.curves`.
+
+        Empty where no seed has it. Raises `KeyError` for a configuration that was not trained.
+        """
+        curves = [m.curves[name] for m in self._groups[configuration] if name in m.curves]
+        steps = np.unique(np.concatenate([np.zeros(0, np.int64), *(curve.steps for curve in curves)]))
+        values = np.full((len(curves), len(steps)), np.inf)
+        for row, curve in zip(values, curves, strict=True):
+            row[np.searchsorted(steps, curve.steps)] = curve.values
+        band = median_band(np.where(np.isfinite(values), values, np.inf))
+        return Course(steps, band.value, band.low, band.high, band.confidence)
+
+    def arrivals(self, configuration: Configuration) -> Arrivals:
+        """When its seeds reached the target. Raises `KeyError` for a configuration that was not trained."""
+        members = self._groups[configuration]
+        reached = np.array([m.reached(self.score, self._aim) for m in members])
+        steps, counts = np.unique(reached[np.isfinite(reached)], return_counts=True)
+        arrived = np.cumsum(counts)
+        bounds = [proportion_interval(int(count), len(members)) for count in arrived]
+        ends = [int(m.curves[self.score].steps[-1]) for m in members if len(m.curves.get(self.score, ()))]
+        return Arrivals(
+            steps,
+            arrived / len(members),
+            low=np.array([low for low, _ in bounds]),
+            high=np.array([high for _, high in bounds]),
+            last=max(ends, default=0),
+        )
+
     def _level(self, summary: Summary) -> float:
-        value = (summary.validation if self.score == "validation_loss" else summary.training).value
+        value = self.level(summary).value
         return value if np.isfinite(value) else np.inf
 
     def _ranked(self, found: list[Summary]) -> list[Summary]:
         """The summaries with how far each lay above the first, seed by seed."""
-        members, score = self.of(), self.score
-        finals = {c: {m.seed: m.final(score) for m in ms} for c, ms in members.items()}
+        finals = {
+            c: dict(zip((m.seed for m in members), _finals(members, self.score), strict=True))
+            for c, members in self._groups.items()
+        }
         best = finals[found[0].configuration]
         miss = 0.05 / (2 * max(len(found) - 1, 1))
         ranked = found[:1]
@@ -275,3 +370,13 @@ class Comparison:
             above = paired([other[seed] for seed in seeds], [best[seed] for seed in seeds], miss)
             ranked.append(replace(summary, above=above))
         return ranked
+
+
+def _finals(members: Iterable[Member], name: str) -> list[float]:
+    """The last values of a curve; a training that diverged is infinitely bad, whatever its last number was."""
+    return [np.inf if m.diverged and name in m.curves else m.final(name) for m in members]
+
+
+def _line(lowest: float, good: float) -> float:
+    """What is `good` times a loss, on its worse side also where it is negative."""
+    return lowest + (good - 1.0) * abs(lowest)

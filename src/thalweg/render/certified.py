@@ -7,9 +7,10 @@ from thalweg.certificate import Certificate, Claim, Status
 from thalweg.examination import Examination
 from thalweg.record import Record
 from thalweg.render.evidence import evidence_table
+from thalweg.render.figures import figures
 from thalweg.render.landscape import landscape
 from thalweg.render.markup import Html, html, prose
-from thalweg.render.picture import Picture, Table
+from thalweg.render.picture import Picture
 from thalweg.render.plain import plain, sentence
 from thalweg.render.spectrum import spectrum
 
@@ -95,12 +96,7 @@ def _told(certificate: Certificate, drawn: Sequence[Picture], note: str = "") ->
     return html(
         '{claims}{pictures}{note}<p class="note">{subject}</p>',
         claims=[_claim(claim, number) for number, claim in enumerate(certificate, start=1)],
-        pictures=html(
-            '<div class="pictures">{figures}</div>',
-            figures=[_figure(picture, number) for number, picture in enumerate(drawn, start=1)],
-        )
-        if drawn
-        else None,
+        pictures=figures(drawn),
         note=html('<p class="note">{note}</p>', note=prose(note)) if note else None,
         subject=_subject(certificate),
     )
@@ -145,44 +141,6 @@ def _claim(claim: Claim, number: int) -> Html:
 def _assumptions(assumptions: Iterable[str]) -> Html | None:
     items = [html("<li>{words}</li>", words=prose(sentence(each))) for each in assumptions]
     return html('<h4>It assumes</h4><ul class="assumptions">{items}</ul>', items=items) if items else None
-
-
-def _figure(picture: Picture, number: int) -> Html:
-    keys = [html('<li><i class="{kind}"></i>{name}</li>', kind=kind, name=name) for kind, name in picture.key]
-    return html(
-        '<figure class="chart picture {kind}" id="picture-{number}" tabindex="-1"><figcaption><h3>{title}</h3>'
-        '<span class="unit">{unit}</span>{key}</figcaption>'
-        '<div class="plot" role="img" aria-label="{title}" aria-describedby="picture-{number}-words"></div>'
-        '<p class="words" id="picture-{number}-words">{words}</p><p class="how">{how}</p>{tables}</figure>',
-        kind=picture.kind,
-        number=number,
-        title=picture.title,
-        unit=picture.unit,
-        key=html('<ul class="key" aria-label="Lines">{keys}</ul>', keys=keys) if keys else None,
-        words=" ".join(picture.words),
-        how=picture.how,
-        tables=html(
-            "<details><summary>In numbers</summary>{tables}</details>",
-            tables=[_numbers(title, each) for title, each in picture.tables.items()],
-        ),
-    )
-
-
-def _numbers(title: str, numbers: Table) -> Html:
-    return html(
-        '<h4>{title}</h4><div class="scroll"><table class="numbers"><caption>{title}</caption>'
-        "<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>",
-        title=title,
-        heads=[html('<th scope="col">{name}</th>', name=name) for name in numbers.head],
-        rows=[
-            html(
-                '<tr><th scope="row">{first}</th>{cells}</tr>',
-                first=row[0],
-                cells=[html("<td>{cell}</td>", cell=cell) for cell in row[1:]],
-            )
-            for row in numbers.rows
-        ],
-    )
 
 
 def _subject(certificate: Certificate) -> Html:

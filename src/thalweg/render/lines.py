@@ -29,6 +29,12 @@ class Lines:
             line.rstrip()
             yield (Text(" " * hang) if number else start) + line
 
+    def written(self, line: Text) -> Text:
+        """A line that is as wide as it is."""
+        line.plain = self._written(line.plain)
+        line.no_wrap = True
+        return line
+
     def _written(self, text: str) -> str:
         """A character that the terminal cannot write must not end the program in the middle of its findings."""
         if "±".encode(self._encoding, "replace") == b"?":

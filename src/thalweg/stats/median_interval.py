@@ -1,10 +1,10 @@
 """Medians with intervals that assume nothing of a distribution: infinite values and few seeds included."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy.stats import binom
+from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,17 @@ class Median:
     count: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class MedianBand:
+    """Medians (k,) of n values each, and the two of these between which each true one lies with `confidence`."""
+
+    value: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    confidence: float
+    count: int
+
+
 def median_interval(values: ArrayLike, confidence: float = 0.95) -> Median:
     """The median of independent values (n,); NaN counts as infinity: what never came is later than all that did.
 
@@ -27,16 +38,31 @@ def median_interval(values: ArrayLike, confidence: float = 0.95) -> Median:
     highest, and holds it in 93.75 %: no more can be had of so few, and `confidence` says what was. Of an even number
     the value is the mean of the middle two, infinite where one of them is.
     """
-    found = np.sort(np.where(np.isnan(given := np.asarray(values, np.float64).ravel()), np.inf, given))
+    band = median_band(np.asarray(values, np.float64).reshape(-1, 1), confidence)
+    return Median(float(band.value[0]), float(band.low[0]), float(band.high[0]), band.confidence, band.count)
+
+
+def median_band(values: ArrayLike, confidence: float = 0.95) -> MedianBand:
+    """The same of every column of values (n, k), each with its own interval: the band holds no curve as a whole."""
+    given = np.asarray(values, np.float64)
+    found = np.sort(np.where(np.isnan(given), np.inf, given), axis=0)
     n = len(found)
     if not n:
-        return Median(np.nan, np.nan, np.nan, 0.0, 0)
-    outside = 2.0 * binom.cdf(
-        np.arange(n // 2), n, 0.5
-    )  # of the interval between the (j + 1)-th from either end
+        unknown = np.full(found.shape[1:], np.nan)
+        return MedianBand(unknown, unknown, unknown, 0.0, 0)
+    rank, covered = _rank(n, confidence)
+    with np.errstate(invalid="ignore"):
+        middle = 0.5 * found[(n - 1) // 2] + 0.5 * found[n // 2]
+    return MedianBand(middle, found[rank], found[n - 1 - rank], covered, n)
+
+
+@cache
+def _rank(n: int, confidence: float) -> tuple[int, float]:
+    """How many of n values lie outside of the interval at either end, and its confidence."""
+    from scipy.special import bdtr
+
+    # P(B <= j): missed on one side by the interval between the (j + 1)-th from either end.
+    outside = 2.0 * bdtr(np.arange(n // 2, dtype=np.float64), n, 0.5)
     held = np.flatnonzero(outside <= 1.0 - confidence)
     rank = int(held[-1]) if len(held) else 0
-    covered = 1.0 - float(outside[rank]) if n > 1 else 0.0
-    with np.errstate(invalid="ignore"):
-        middle = float(0.5 * found[(n - 1) // 2] + 0.5 * found[n // 2])
-    return Median(middle, float(found[rank]), float(found[n - 1 - rank]), covered, n)
+    return rank, 1.0 - float(outside[rank]) if n > 1 else 0.0
