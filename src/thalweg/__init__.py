@@ -9,6 +9,7 @@ from thalweg.certificate import Certificate, Claim, Outcome, Status
 from thalweg.certification import certify, verify
 from thalweg.certifying import Verification
 from thalweg.comparison import Comparison, Configuration, Member
+from thalweg.comparison_study import ComparisonStudy
 from thalweg.diagnosis import diagnose, report
 from thalweg.errors import RunFolderError, ThalwegError, UnsupportedError, UsageError
 from thalweg.finding import Diagnosis, Evidence, Family, Finding, Remedy, Safety, Verdict
@@ -28,6 +29,7 @@ __all__ = [
     "Certificate",
     "Claim",
     "Comparison",
+    "ComparisonStudy",
     "Configuration",
     "Diagnosis",
     "Event",

@@ -130,7 +130,8 @@ class Summary:
     """What the seeds of one configuration came to.
 
     `training` and `validation` are the final losses, infinite where a seed diverged; `steps` the steps to the target,
-    infinite where a seed never reached it, as `reached` of them did. `above` is by how much the loss lay above that
+    infinite where a seed never reached it, as `reached` of them did. A seed may have `diverged`, `oscillated` and be
+    `stuck` at once; `well` of them are none of these. `above` is by how much the loss lay above that
     of the best configuration, seed by seed, with a 95 % interval that holds for all configurations together; None of
     the best itself.
     """
@@ -140,6 +141,7 @@ class Summary:
     diverged: int
     oscillated: int
     stuck: int
+    well: int
     reached: int
     training: Median
     validation: Median
@@ -156,9 +158,9 @@ class Summary:
 class Sensitivity:
     """How one kind of training bears its learning rate: medians of the final loss (n,) at rates (n,).
 
-    `low` and `high` (n,) are their intervals, `diverged` (n,) the share of seeds that did. `best` is the rate with the
-    lowest median, and `summary` what the seeds came to there; `good` the lowest and highest rate, without a worse one
-    between them and the best, whose median is at most `Comparison.good` times that.
+    `low` and `high` (n,) are their intervals, `diverged` (n,) the share of seeds that did. `best` is the rate with
+    the lowest median, and `summary` what the seeds came to there; `good` the lowest and highest rate, without a worse
+    one between them and the best, whose median is at most `Comparison.good` times that.
     """
 
     kind: tuple[str, str, str, int]
@@ -194,18 +196,17 @@ class Course:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arrivals:
-    """When the seeds of one configuration reached the target: after `steps` (k,), increasing, a `share` (k,) had.
+    """When the seeds of one configuration reached the target: from step `steps[i]` on a `share[i]` had, (k,) each.
 
-    It is of all seeds, those that diverged too, and so stays below 1 where one never came (the cumulative incidence,
-    with divergence as a competing end); every seed is followed to `last`. `low` and `high` (k,) are Clopper and
-    Pearson's 95 % interval of the probability that a seed has arrived by then, at each step by itself.
+    From step 0, at which none had, to the last that was trained. The share is of all seeds, those that diverged too,
+    and so stays below 1 where one never came (the cumulative incidence, with divergence as a competing end). `low`
+    and `high` (k,) are Clopper and Pearson's 95 % interval of the probability that a seed has arrived by then.
     """
 
     steps: NDArray[np.float64]
     share: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
-    last: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,6 +276,7 @@ class Comparison:
                     diverged=sum(m.diverged for m in members),
                     oscillated=sum(m.oscillated for m in members),
                     stuck=sum(m.stuck for m in members),
+                    well=sum(not (m.diverged or m.oscillated or m.stuck) for m in members),
                     reached=int(np.isfinite(steps).sum()),
                     training=median_interval(_finals(members, "epoch_loss")),
                     validation=median_interval(_finals(members, "validation_loss")),
@@ -339,17 +341,12 @@ class Comparison:
         """When its seeds reached the target. Raises `KeyError` for a configuration that was not trained."""
         members = self._groups[configuration]
         reached = np.array([m.reached(self.score, self._aim) for m in members])
-        steps, counts = np.unique(reached[np.isfinite(reached)], return_counts=True)
-        arrived = np.cumsum(counts)
-        bounds = [proportion_interval(int(count), len(members)) for count in arrived]
-        ends = [int(m.curves[self.score].steps[-1]) for m in members if len(m.curves.get(self.score, ()))]
-        return Arrivals(
-            steps,
-            arrived / len(members),
-            low=np.array([low for low, _ in bounds]),
-            high=np.array([high for _, high in bounds]),
-            last=max(ends, default=0),
-        )
+        curves = [m.curves[self.score] for m in members if len(m.curves.get(self.score, ()))]
+        came = reached[np.isfinite(reached)]
+        steps = np.unique([0.0, *came, *(float(curve.steps[-1]) for curve in curves)])
+        arrived = np.searchsorted(np.sort(came), steps, side="right")
+        bounds = np.array([proportion_interval(int(count), len(members)) for count in arrived])
+        return Arrivals(steps, arrived / len(members), low=bounds[:, 0], high=bounds[:, 1])
 
     def _level(self, summary: Summary) -> float:
         value = self.level(summary).value
@@ -358,7 +355,7 @@ class Comparison:
     def _ranked(self, found: list[Summary]) -> list[Summary]:
         """The summaries with how far each lay above the first, seed by seed."""
         finals = {
-            c: dict(zip((m.seed for m in members), _finals(members, self.score), strict=True))
+            c: {m.seed: value for m in members for value in _finals([m], self.score)}
             for c, members in self._groups.items()
         }
         best = finals[found[0].configuration]
@@ -374,7 +371,7 @@ class Comparison:
 
 def _finals(members: Iterable[Member], name: str) -> list[float]:
     """The last values of a curve; a training that diverged is infinitely bad, whatever its last number was."""
-    return [np.inf if m.diverged and name in m.curves else m.final(name) for m in members]
+    return [np.inf if m.diverged else m.final(name) for m in members if name in m.curves]
 
 
 def _line(lowest: float, good: float) -> float:

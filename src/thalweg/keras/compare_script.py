@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import wrapt
 
-from thalweg.comparison import Comparison
+from thalweg.comparison_study import ComparisonStudy
 from thalweg.errors import ThalwegError, UsageError
 from thalweg.keras.program import execute
 from thalweg.keras.script import interpose_fit, script_path
@@ -40,7 +40,7 @@ class Wish:
 
 def compared_script(
     script: str, arguments: Sequence[str], wish: Wish, progress: "Progress | None" = None
-) -> tuple[Comparison, Path]:
+) -> tuple[ComparisonStudy, Path]:
     """The comparison of what the script's `fit` trains, and the folder of its study.
 
     Raises `UsageError` where there is no such script, or several fits in it of which none was chosen, `SystemExit`
@@ -117,7 +117,7 @@ class _Taking:
 
 def _compared(
     given: dict[str, Any], script: str, wish: Wish, progress: "Progress | None"
-) -> tuple[Comparison, Path]:
+) -> tuple[ComparisonStudy, Path]:
     from keras.src.trainers.data_adapters.array_slicing import train_validation_split
 
     from thalweg.keras.comparing import prepared, trained
@@ -152,4 +152,4 @@ def _compared(
         return wish.folder or Path("studies") / f"{Path(script).stem}-{digits}"
 
     folder, members = trained(problem, tasks, wish.engine, wish.workers, folder_of, progress)
-    return Comparison(tuple(members), wish.target), folder
+    return ComparisonStudy(tuple(members), wish.target), folder

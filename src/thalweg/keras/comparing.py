@@ -15,7 +15,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.comparison import Comparison, Configuration, Member
+from thalweg.comparison import Configuration, Member
+from thalweg.comparison_study import ComparisonStudy
 from thalweg.errors import UsageError
 from thalweg.keras.arguments import FitArguments, arrays_of
 from thalweg.keras.engines import engine as engine_named
@@ -68,7 +69,7 @@ def compare(
     workers: int | None = None,
     folder: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
-) -> Comparison:
+) -> ComparisonStudy:
     """Train every combination with every seed: on JAX many of them in one compiled program.
 
     - `build_model`: makes the compiled model anew; its loss and metrics count, its optimizer is replaced. Each
@@ -112,7 +113,7 @@ def compare(
         shuffle=shuffle,
     )
     _, members = trained(problem, tasks, engine, workers, lambda _: folder, progress)
-    return Comparison(tuple(members), target)
+    return ComparisonStudy(tuple(members), target)
 
 
 def prepared(

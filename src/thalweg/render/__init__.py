@@ -5,7 +5,9 @@ What a number means was decided by a rule; here it is only said or drawn.
 
 from thalweg.render.certificate import CertificateView
 from thalweg.render.comparison import ComparisonView
+from thalweg.render.comparison_page import comparison_page, comparison_table
 from thalweg.render.page import page
+from thalweg.render.profiles import ProfilesView, profiles_page
 from thalweg.render.study import study_page
 from thalweg.render.terminal import ConcernsView, DiagnosisView, RunRow, RunsTable, finding_line, terminal
 
@@ -14,10 +16,14 @@ __all__ = [
     "ComparisonView",
     "ConcernsView",
     "DiagnosisView",
+    "ProfilesView",
     "RunRow",
     "RunsTable",
+    "comparison_page",
+    "comparison_table",
     "finding_line",
     "page",
+    "profiles_page",
     "study_page",
     "terminal",
 ]

@@ -43,7 +43,7 @@ def best(comparison: Comparison, names: Names) -> str:
     first = comparison.summaries()[0]
     level = comparison.level(first)
     if not np.isfinite(level.value):
-        return "None of these trainings ended with a finite loss in half of its seeds."
+        return "Half of the seeds or more diverged in every configuration: none is the best."
     return f"Lowest {LOSSES[comparison.score]}: {names.whole(first.configuration)}, {interval(level)}."
 
 
@@ -114,13 +114,17 @@ def above(summary: Summary) -> str:
         return "the best"
     if np.isnan(summary.above.lower):
         return "-"
-    return f"{figure(summary.above.difference)} ({figure(summary.above.lower)} to {figure(summary.above.upper)})"
+    return (
+        f"{figure(summary.above.difference)} ({figure(summary.above.lower)} to {figure(summary.above.upper)})"
+    )
 
 
 def good_rates(one: Sensitivity) -> str:
     """The range of good rates, and how wide it is."""
     if not np.isfinite(one.losses.min()):
         return "none"
+    if len(one.rates) == 1:
+        return "-"
     if one.good[0] == one.good[1]:
         return f"{figure(one.good[0])} alone"
     return f"{figure(one.good[0])} to {figure(one.good[1])} ({one.decades:.1f} decades)"
@@ -181,7 +185,9 @@ def kinds(comparison: Comparison, names: Names) -> list[tuple[str, ...]]:
     return rows
 
 
-def configurations(comparison: Comparison, names: Names, summaries: Sequence[Summary]) -> list[tuple[str, ...]]:
+def configurations(
+    comparison: Comparison, names: Names, summaries: Sequence[Summary]
+) -> list[tuple[str, ...]]:
     """A row for each of these configurations; the first names the columns."""
     validated = comparison.score == "validation_loss"
     losses = ("validation loss", "training loss") if validated else ("training loss",)

@@ -59,6 +59,13 @@ def about_runs(study: Study, examination: StudyExamination) -> Html:
     return _pairs({"Runs": f"{len(study):,}", **_training(study.records[0].info), "Looked at": looked})
 
 
+def about_compared(pairs: Mapping[str, str], record: Record) -> Html:
+    """What a comparison is of, for the first screen: these facts, and what its trainings share, from one of them."""
+    training = _training(record.info)
+    del training["Optimizer"]
+    return _pairs({**pairs, **training})
+
+
 def runs(study: Study, examination: StudyExamination) -> Html:
     """Each run in a row: its seed, how long it was, the loss at its end; and what is not the same of all."""
     levels = examination.losses.levels if examination.losses is not None else ()

@@ -19,7 +19,7 @@ def framed(payload: Mapping[str, object], pictures: Iterable[Picture], **parts: 
     fetched.
     """
     style, library = asset("page.css"), asset("echarts.min.js")
-    script = asset("pictures.js") + asset("page.js")
+    script = asset("pictures.js") + asset("bands.js") + asset("page.js")
     return html(
         asset("frame.html"),
         policy=f"default-src 'none'; script-src {_hash(library)} {_hash(script)}; style-src {_hash(style)}; "

@@ -1,11 +1,11 @@
 """The page of several runs of one training: what their certificate claims, and the loss on the way between them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 
-from thalweg.certificate import Certificate
+from thalweg.certificate import Certificate, Claim
 from thalweg.finding import Diagnosis
 from thalweg.record import Record
 from thalweg.render.certified import certified_together, counts
@@ -51,7 +51,7 @@ def study_page(study: Study, certificate: Certificate, examination: StudyExamina
 
 
 def lines(
-    study: Study, certificate: Certificate, examination: StudyExamination
+    study: Study, claims: Iterable[Claim], examination: StudyExamination
 ) -> tuple[tuple[Picture, ...], str]:
     """The lines between solutions that one reads first, and a sentence on those that are not drawn.
 
@@ -59,7 +59,7 @@ def lines(
     """
     named = {
         (str(claim.evidence["first"].value), str(claim.evidence["second"].value))
-        for claim in certificate
+        for claim in claims
         if {"first", "second"} <= set(claim.evidence)
     }
     measured = sorted(

@@ -4,8 +4,8 @@
 def proportion_interval(count: int, whole: int, confidence: float = 0.95) -> tuple[float, float]:
     """Clopper and Pearson's interval of the probability behind `count` of `whole` independent trials.
 
-    It holds the probability at least as often as `confidence` says (Biometrika 26, 1934, 404-413), and is (0, 1) where
-    nothing was tried.
+    It holds the probability at least as often as `confidence` says (Biometrika 26, 1934, 404-413), and is (0, 1)
+    where nothing was tried.
     """
     from scipy.special import betaincinv
 

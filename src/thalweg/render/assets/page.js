@@ -356,7 +356,8 @@
     };
   }
 
-  const drawers = pictures({ axisLine, colour, decade, figure, font, nice, room, tooltip, viridis });
+  const tools = { axisLine, colour, count, decade, figure, font, nice, room, tooltip, viridis };
+  const drawers = { ...pictures(tools), ...bands(tools) };
 
   // --- zoom: one for all charts ------------------------------------------------------------------------------
 
