@@ -2,11 +2,13 @@
 
     python benchmarks/compare_size.py [--sizes 100 1000 10000]
 
-The trainings are made up: 20 epochs each, losses that come down as those of real ones do, a fifth of the learning
-rates too high. The time of the table begins with the members given, as they come from a study's store.
+The trainings are made up: 20 epochs each, losses that come down as those of real ones do, and at the highest
+learning rates diverge. Times are medians of three, and begin with the members given, as they come from a study's
+store; the table has a row for each configuration.
 """
 
 import argparse
+import statistics
 import time
 from collections.abc import Callable
 
@@ -14,9 +16,9 @@ import numpy as np
 
 from thalweg.comparison import Comparison, Configuration, Member
 from thalweg.record import Record, Series
-from thalweg.render import ComparisonView, terminal
+from thalweg.render import ComparisonView, comparison_page, terminal
 
-EPOCHS, STEPS, SEEDS = 20, 100, 5
+EPOCHS, STEPS, SEEDS, REPEATS = 20, 100, 5, 3
 OPTIMIZERS = ("sgd", "momentum", "rmsprop", "adam")
 SCHEDULES = ("constant", "cosine")
 
@@ -53,11 +55,16 @@ def member(configuration: Configuration, seed: int, shift: int = 0) -> Member:
     return Member(configuration, seed, curves, diverged, False, False, lambda: Record.of(curves.values()))
 
 
-def timed(action: Callable[[], object]) -> tuple[float, object]:
+def timed(action: Callable[[], str]) -> tuple[float, str]:
     """Seconds, and what came of it."""
     begun = time.perf_counter()
     found = action()
     return time.perf_counter() - begun, found
+
+
+def page(given: tuple[Member, ...]) -> str:
+    """The page."""
+    return comparison_page(Comparison(given))
 
 
 def table(given: tuple[Member, ...]) -> str:
@@ -73,11 +80,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1_000, 10_000])
     arguments = parser.parse_args()
-    table(members(10))  # what is loaded once is not of any size
+    page(members(10)), table(members(10))  # what is loaded once is not of any size
+    print("| trainings | configurations | table | page | size of the page |")
+    print("|---|---|---|---|---|")
     for size in arguments.sizes:
         given = members(size)
-        seconds, _ = timed(lambda given=given: table(given))
-        print(size, f"{seconds:.2f} s")
+        configurations = len({member.configuration for member in given})
+        tables, pages = [], []
+        for _ in range(REPEATS):
+            tables.append(timed(lambda given=given: table(given))[0])
+            seconds, source = timed(lambda given=given: page(given))
+            pages.append(seconds)
+        megabytes = len(source.encode()) / 1e6
+        print(
+            f"| {size:,} | {configurations:,} | {statistics.median(tables):.2f} s | "
+            f"{statistics.median(pages):.2f} s | {megabytes:.2f} MB |"
+        )
 
 
 if __name__ == "__main__":

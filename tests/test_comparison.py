@@ -1,7 +1,11 @@
 """What is said of several configurations with several seeds: on members whose losses were made by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from thalweg import Event, Record, Series, UsageError
 from thalweg.comparison import Comparison, Configuration, Member
@@ -152,3 +156,73 @@ def test_equal_configurations_are_hardly_ever_told_apart() -> None:
         levels = {("sgd", 0.1 * (k + 1)): tuple(1.0 + 0.05 * rng.standard_normal(5)) for k in range(10)}
         said += any(s.apart for s in study(levels).summaries())
     assert said <= 6
+
+
+def test_what_diverged_is_infinitely_bad_whatever_its_last_number_was() -> None:
+    """L002 says of these that their loss grew; the last one is finite."""
+    grown = study({("sgd", 1.0): (0.2, 0.2, 0.2), ("sgd", 0.1): (0.5, 0.5, 0.5)})
+    members = tuple(replace(m, diverged=m.configuration.learning_rate == 1.0) for m in grown)
+    first, last = Comparison(members).summaries()
+    assert (first.configuration.learning_rate, first.validation.value) == (0.1, pytest.approx(0.6))
+    assert last.training.value == last.validation.value == np.inf and last.apart
+    assert Comparison(members).aim() == pytest.approx(1.05 * 0.6)
+    assert (first.well, last.well, first.reached, last.reached) == (3, 0, 3, 3)
+
+
+def test_a_curve_over_seeds_at_each_step() -> None:
+    """Three seeds; one ends early, one is infinite once: the medians and their ends by hand."""
+    configuration = Configuration("sgd", 0.1)
+    losses = ([3.0, 2.0, 1.0], [4.0, np.nan, 1.5], [5.0, 2.5])
+    members = tuple(
+        Member.of(configuration, seed, Record.of([Series("epoch_loss", "loss", [10, 20, 30][: len(y)], y)]))
+        for seed, y in enumerate(losses)
+    )
+    found = Comparison(members).course(configuration, "epoch_loss")
+    assert found.steps.tolist() == [10, 20, 30]
+    assert found.median.tolist() == [4.0, 2.5, 1.5]
+    assert (found.low.tolist(), found.high.tolist()) == ([3.0, 2.0, 1.0], [5.0, np.inf, np.inf])
+    assert found.confidence == 0.75
+    assert not len(Comparison(members).course(configuration, "validation_loss").steps)
+    with pytest.raises(KeyError):
+        Comparison(members).course(Configuration("adam", 0.1), "epoch_loss")
+
+
+def test_when_the_seeds_arrived() -> None:
+    configuration = Configuration("sgd", 0.1)
+    losses = ([3.0, 1.0, 1.0], [0.9, 0.9, 3.0], [5.0, 1.0, 1.0], [3.0, 3.0, 1.1])
+    members = tuple(
+        Member.of(configuration, seed, Record.of([Series("epoch_loss", "loss", [10, 20, 30], y)]))
+        for seed, y in enumerate(losses)
+    )
+    found = Comparison(members, target=1.0).arrivals(configuration)
+    assert (found.steps.tolist(), found.share.tolist()) == ([0, 10, 20, 30], [0, 0.25, 0.75, 0.75])
+    # Clopper and Pearson's bounds of 3 of 4, from their tables.
+    assert (found.low[-1], found.high[-1]) == pytest.approx((0.1941, 0.9937), abs=1e-4)
+    (summary,) = Comparison(members, target=1.0).summaries()
+    assert (summary.reached, summary.steps.value) == (3, 20.0)
+    nobody = Comparison(members, target=0.1).arrivals(configuration)
+    assert (nobody.steps.tolist(), nobody.share.tolist()) == ([0, 30], [0, 0])
+
+
+def test_how_a_kind_bears_its_rate_with_its_intervals() -> None:
+    adam = study(SEEN).sensitivities()[0]
+    assert adam.summary.configuration == Configuration("adam", 0.01)
+    assert adam.low.tolist() == pytest.approx([0.39, 0.39, 0.4])
+    assert adam.high.tolist() == pytest.approx([0.42, 0.41, np.inf])
+
+
+def test_where_nothing_was_validated_nothing_is_said_of_it() -> None:
+    assert study(SEEN, validated=False).summaries()[0].validation.count == 0
+
+
+@settings(max_examples=40)
+@given(st.permutations(range(len(SEEN) * 5)))
+def test_the_order_of_the_members_does_not_matter(order: list[int]) -> None:
+    members = MEMBERS
+    found = Comparison(tuple(members[place] for place in order))
+    wanted = Comparison(members)
+    assert [s.configuration for s in found.summaries()] == [s.configuration for s in wanted.summaries()]
+    assert found.summaries() == wanted.summaries() and found.aim() == wanted.aim()
+
+
+MEMBERS = study(SEEN).members

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from thalweg.certificate import Certificate, Claim, Outcome, Status
+from thalweg.comparison import Comparison, Configuration, Member
 from thalweg.examination import Curvature, Examination, Plane, Ritz, StepLimit
 from thalweg.finding import Diagnosis, Evidence, Finding, Remedy, Safety, Verdict
 from thalweg.record import Event, Record, Series
@@ -347,3 +348,43 @@ def study(
     subject = {**made.digests, **examination.subject}
     head = f"The seeds agree: {count} runs ended at a loss of 0.1; they did not end in one valley."
     return made, Certificate(Outcome.AGREEING, head, (claims()[0], told), subject, "0.1.0"), examination
+
+
+def trained(
+    configuration: Configuration,
+    seed: int,
+    finals: float | tuple[float, ...],
+    *,
+    diverged: bool = False,
+    validated: bool = True,
+    **fate: bool,
+) -> Member:
+    """A training of three epochs of ten steps; its validation loss is 0.1 above the training loss that is given."""
+    losses = np.array(finals if isinstance(finals, tuple) else (2.0, 1.0, finals), dtype=float)
+    steps = 10 * np.arange(1, len(losses) + 1)
+    curves = {"epoch_loss": Series("epoch_loss", "loss", steps, losses)}
+    if validated:
+        curves["validation_loss"] = Series("validation_loss", "loss", steps, losses + 0.1)
+    stuck, oscillated = fate.get("stuck", False), fate.get("oscillated", False)
+    return Member(
+        configuration,
+        seed,
+        curves,
+        diverged,
+        oscillated,
+        stuck,
+        lambda: Record.of(curves.values(), info("digits"), events(30, 3)),
+    )
+
+
+def compared(optimizers: tuple[str, ...] = ("sgd", "adam"), **options: object) -> Comparison:
+    """Three rates of each optimizer with five seeds: the second is the best, at the third all seeds diverge."""
+    members = []
+    for place, optimizer in enumerate(optimizers):
+        for rate, level in ((0.01, 0.5), (0.1, 0.3), (1.0, np.nan)):
+            for seed in range(5):
+                final = level + 0.02 * place + 0.001 * seed
+                members.append(
+                    trained(Configuration(optimizer, rate), seed, final, diverged=rate == 1.0, **options)  # type: ignore[arg-type]
+                )
+    return Comparison(tuple(members))

@@ -178,7 +178,7 @@ def test_nothing_is_fetched_and_only_our_own_scripts_may_run():
     (policy,) = [a["content"] for t, a in document.tags if a.get("http-equiv") == "Content-Security-Policy"]
     assert policy is not None and policy.startswith("default-src 'none';")
     assert "unsafe" not in policy and "http" not in policy and "*" not in policy
-    for asset in ("page.css", "page.js", "pictures.js"):
+    for asset in ("page.css", "page.js", "pictures.js", "bands.js"):
         text = resources.files("thalweg.render").joinpath("assets", asset).read_text(encoding="utf-8")
         assert not re.search(r"https?:|url\(|@import|\bfetch\b|XMLHttpRequest|innerHTML|eval", text)
 

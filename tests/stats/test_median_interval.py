@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from thalweg.stats.median_interval import median_interval
+from thalweg.stats.median_interval import median_band, median_interval
 
 
 @pytest.mark.parametrize(
@@ -48,3 +49,12 @@ def test_the_median_lies_in_its_interval(values: list[float]) -> None:
     found = median_interval(values)
     assert not values or found.low <= found.value <= found.high or np.isnan(found.value)
     assert 0.0 <= found.confidence <= 1.0
+
+
+@given(st.tuples(st.integers(0, 9), st.integers(0, 4)).flatmap(lambda shape: arrays(np.float64, shape)))
+def test_a_band_is_an_interval_of_each_column(values: np.ndarray) -> None:
+    band = median_band(values)
+    for column, parts in zip(values.T, zip(band.value, band.low, band.high, strict=True), strict=True):
+        alone = median_interval(column)
+        assert np.array_equal(parts, (alone.value, alone.low, alone.high), equal_nan=True)
+        assert (band.confidence, band.count) == (alone.confidence, alone.count)

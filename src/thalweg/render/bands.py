@@ -15,6 +15,8 @@ from thalweg.words import figure, percent
 Array = NDArray[np.float64]
 MOST = 12
 """Curves of one picture: one tells no more of them apart."""
+WORDS = 4
+"""Curves that its sentences name: the tables have them all."""
 _POINTS = 120
 """Of one curve."""
 _COLOURS = 8

@@ -117,7 +117,7 @@ def _kinds(comparison: Comparison, names: Names) -> Html:
     head, *rows = kinds(comparison, names)
     return html(
         '{table}<p class="note">{legend}</p>',
-        table=compared_table("Kinds of training, each at its best rate", head, rows, _KINDS),
+        table=compared_table("Kinds of training, each at its best rate", head, rows, _KINDS, ranked=True),
         legend=legend(comparison),
     )
 

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from thalweg.comparison import Comparison, Sensitivity
-from thalweg.render.bands import MOST, Axes, Curve, bands
+from thalweg.render.bands import WORDS, Axes, Curve, bands
 from thalweg.render.comparison_words import LOSSES, Names, interval, where_diverged
 from thalweg.render.picture import Picture
+from thalweg.render.plain import listed
 from thalweg.words import figure, percent, plural
 
 _CROSSES = 12
@@ -29,13 +30,13 @@ def _course(comparison: Comparison, names: Names, name: str) -> Picture | None:
         steps = found.steps.astype(np.float64)
         curves.append(Curve(called, steps, found.median, found.low, found.high))
     levels = [one.summary.validation if name == "validation_loss" else one.summary.training for one in kinds]
-    said = [f"{curve.name}: {interval(level)}" for curve, level in zip(curves, levels, strict=True)][:MOST]
+    said = [f"{curve.name}: {interval(level)}" for curve, level in zip(curves, levels, strict=True)]
     loss = LOSSES[name]
     return bands(
         f"{loss[:1].upper()}{loss[1:]} over steps",
         curves,
         Axes("step", "loss"),
-        words=[f"At the end, {'; '.join(said)}."],
+        words=[f"At the end, {listed(said, WORDS)}."],
         how=f"Each kind at its best rate, after every epoch: {_band(kinds)} A curve ends where the losses of half of "
         "the seeds were not finite.",
     )
@@ -66,8 +67,8 @@ def sensitivity(comparison: Comparison, names: Names) -> Picture | None:
         curves,
         Axes("learning rate", "loss", base=10),
         words=[
-            *([f"The lowest loss, {', '.join(said[:MOST])}."] if said else []),
-            *([f"Half of the seeds or more diverged, {', '.join(dead[:MOST])}."] if dead else []),
+            *([f"The lowest loss, {listed(said, WORDS)}."] if said else []),
+            *([f"Half of the seeds or more diverged, {listed(dead, WORDS)}."] if dead else []),
         ],
         how=f"{_band(kinds)} The strip above has a row for each kind: a bar over its good rates (medians at most "
         f"{percent(comparison.good - 1.0)} above its best), a cross at rates where half of the seeds or more "
@@ -95,7 +96,7 @@ def arrivals(comparison: Comparison, names: Names) -> Picture | None:
         curves,
         Axes("step", "share of seeds", step=True),
         words=[
-            f"Seeds that reached it, {', '.join(said[:MOST])}.",
+            f"Seeds that reached it, {listed(said, WORDS)}.",
             *(
                 [f"Not all seeds of {plural(never, 'kind')} did: their curves stay below 100 %."]
                 if never

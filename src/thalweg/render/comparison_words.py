@@ -146,7 +146,7 @@ def where_diverged(one: Sensitivity) -> str:
     if dead.all():
         return "all rates"
     first = int(np.argmax(dead))
-    if dead[first:].all():
+    if dead[first:].all() and first + 1 < len(dead):
         return f"{figure(float(one.rates[first]))} and above"
     return _listed(one.rates[dead])
 

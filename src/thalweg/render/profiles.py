@@ -10,7 +10,7 @@ from rich.text import Text
 from thalweg.finding import Diagnosis
 from thalweg.profiles import Kind, Profile, Profiles
 from thalweg.record import Record
-from thalweg.render.bands import Axes, Curve, bands
+from thalweg.render.bands import WORDS, Axes, Curve, bands
 from thalweg.render.charts import charts
 from thalweg.render.comparison import table
 from thalweg.render.comparison_page import compared_table
@@ -95,10 +95,10 @@ def _share(profile: Profile, factor: float) -> str:
 
 def _legend(profiles: Profiles) -> str:
     return (
-        f"Of {plural(len(profiles.problems), 'problem')} those on which a kind reached the target (in half of its seeds "
-        "or more) within a factor of the examples that the fastest needed there; in brackets Clopper and Pearson's "
-        "95 % interval of the share among all problems of this sort. The one rate is that with which a kind reached "
-        "most of these targets."
+        f"Of {plural(len(profiles.problems), 'problem')} those on which a kind reached the target (in half of its "
+        "seeds or more) within a factor of the examples that the fastest needed there; in brackets Clopper and "
+        "Pearson's 95 % interval of the share among all problems of this sort. The one rate is that with which a "
+        "kind reached most of these targets."
     )
 
 
@@ -158,12 +158,12 @@ def profile_picture(title: str, found: Sequence[Profile]) -> Picture | None:
     for profile in found:
         shares = np.array([profile.share(float(factor)) for factor in factors])
         curves.append(Curve(_named(profile), factors, shares[:, 0], shares[:, 1], shares[:, 2]))
-    reached = [f"{_named(profile)}: {profile.reached} of {len(profile.ratios)}" for profile in found[:12]]
+    reached = (f"{_named(profile)}: {profile.reached} of {len(profile.ratios)}" for profile in found)
     return bands(
         title,
         curves,
         Axes("times the examples that the fastest needed", "share of problems", base=2, step=True),
-        words=[f"Problems whose target was reached, {', '.join(reached)}."],
+        words=[f"Problems whose target was reached, {listed(reached, WORDS)}."],
         how="How often a kind of training came within a factor of the fastest: at 1 how often it was the fastest "
         "itself, at the right how often it came at all. The tables have Clopper and Pearson's 95 % intervals.",
     )
