@@ -1,7 +1,7 @@
 """Trainings of one problem under several configurations, each with several seeds; and what they show."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -49,7 +49,7 @@ class Member:
     `curves` are the losses and metrics of its epochs, by the names that they have in a record. It `diverged` where
     N001 or L002 is concerned, or where it was given up for that its loss had grown; it `oscillated` where L003 is, it
     is `stuck` where L001 is. `load` brings the whole record, of which every rule can be asked. `folder` is where
-    `thalweg.certify` finds it, `backend` trained it, in so many `seconds` of a program that it shared.
+    `thalweg.certify` finds it. `backend` trained it, in so many `seconds`: of a program that trained several its share.
     """
 
     configuration: Configuration
@@ -130,7 +130,8 @@ class Summary:
     """What the seeds of one configuration came to.
 
     `training` and `validation` are the final losses, infinite where a seed diverged; `steps` the steps to the target,
-    infinite where a seed never reached it, as `reached` of them did. A seed may have `diverged`, `oscillated` and be
+    infinite where a seed never reached it, as `reached` of them did, and `seconds` the time to it, of a program that
+    trained several its share; of none where that is not known. A seed may have `diverged`, `oscillated` and be
     `stuck` at once; `well` of them are none of these. `above` is by how much the loss lay above that
     of the best configuration, seed by seed, with a 95 % interval that holds for all configurations together; None of
     the best itself.
@@ -146,6 +147,7 @@ class Summary:
     training: Median
     validation: Median
     steps: Median
+    seconds: Median
     above: Paired | None = None
 
     @property
@@ -281,6 +283,7 @@ class Comparison:
                     training=median_interval(_finals(members, "epoch_loss")),
                     validation=median_interval(_finals(members, "validation_loss")),
                     steps=median_interval(steps),
+                    seconds=median_interval(_times(members, self.score, steps)),
                 )
             )
         found.sort(key=lambda s: (self._level(s), s.configuration))
@@ -372,6 +375,15 @@ class Comparison:
 def _finals(members: Iterable[Member], name: str) -> list[float]:
     """The last values of a curve; a training that diverged is infinitely bad, whatever its last number was."""
     return [np.inf if m.diverged else m.final(name) for m in members if name in m.curves]
+
+
+def _times(members: Sequence[Member], name: str, reached: Sequence[float]) -> list[float]:
+    """The seconds to these steps, which are NaN of those that never came; empty where a training's are not known."""
+    if not all(np.isfinite(m.seconds) and len(m.curves.get(name, ())) for m in members):
+        return []
+    return [
+        m.seconds * step / float(m.curves[name].steps[-1]) for m, step in zip(members, reached, strict=True)
+    ]
 
 
 def _line(lowest: float, good: float) -> float:

@@ -59,10 +59,11 @@ class ComparisonTable(Sequence[Mapping[str, object]]):
     """A row for each configuration, the lowest loss first; printed, it is what the command line prints.
 
     A row has `optimizer`, `learning_rate`, `schedule`, `initializer` and `batch_size`; `seeds`, and how many of them
-    `diverged`, `oscillated`, `never_fell` and `reached` the target; `validation_loss`, `training_loss` and
-    `steps_to_target`, each a median with the ends of its interval (`validation_loss_low`, `validation_loss_high`),
-    infinite where half of the seeds diverged or never came; and `above_best`, by how much the loss lay above that of
-    the best, with the ends of an interval of 95 % for all configurations together, NaN where it is not known.
+    `diverged`, `oscillated`, `never_fell` and `reached` the target; `validation_loss`, `training_loss`,
+    `steps_to_target` and `seconds_to_target`, each a median with the ends of its interval (as
+    `validation_loss_low` and `validation_loss_high`), infinite where half of the seeds diverged or never came, NaN
+    where it was not measured; and `above_best`, by how much the loss lay above that of the best, with the ends of an
+    interval of 95 % for all configurations together, NaN where it is not known.
     """
 
     comparison: Comparison
@@ -121,6 +122,7 @@ def _row(summary: Summary) -> Mapping[str, object]:
         **_ends("validation_loss", summary.validation),
         **_ends("training_loss", summary.training),
         **_ends("steps_to_target", summary.steps),
+        **_ends("seconds_to_target", summary.seconds),
         "above_best": above.difference if above else 0.0,
         "above_best_low": above.lower if above else 0.0,
         "above_best_high": above.upper if above else 0.0,

@@ -169,6 +169,20 @@ def test_any_curve_is_drawn_or_left_out(points: list[tuple[float, ...]], base: i
         assert min(p[1] for p in drawn if p[1] is not None) == pytest.approx(finite.min(), rel=1e-4)
 
 
+def test_which_backend_trained_what_and_how_long_it_took() -> None:
+    assert "trained" not in document().ids
+    members = [
+        replace(
+            m, backend="jax" if m.configuration.optimizer == "sgd" else "torch", seconds=2.0 + 3.0 * m.seed
+        )
+        for m in samples.compared().members[:20]
+    ]
+    words = document(Comparison(tuple(members))).words
+    # Fifteen of SGD: three times 2, 5, 8, 11 and 14 s; five of Adam.
+    assert "jax 15 of 20 (75 %) sgd 2 min 00 s 8.0 s torch 5 of 20 (25 %) adam 40.0 s 8.0 s" in words
+    assert "Time 2 min 40 s" in words
+
+
 def test_which_valleys_the_seeds_reached() -> None:
     _, certificate, examination = samples.study(5)
     shown = document(samples.compared(), examination, certificate)

@@ -1,5 +1,6 @@
 """A comparison and profiles on the terminal: what is said, and how it fits."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -50,17 +51,27 @@ def test_without_validation_there_is_no_column_for_it() -> None:
     assert not any("VALIDATION" in line for line in lines)
 
 
-@pytest.mark.parametrize("width", [30, 60, 79])
-def test_what_does_not_fit_side_by_side_stands_below_one_another(width: int) -> None:
-    lines = printed(ComparisonView(samples.compared(), full=True), width)
+@pytest.mark.parametrize(("width", "heads"), [(90, 1), (79, 2), (60, 2), (35, 3)])
+def test_columns_that_do_not_fit_stand_below_the_others(width: int, heads: int) -> None:
+    lines = printed(ComparisonView(samples.compared()), width)
     assert all(len(line) <= width for line in lines)
+    named = [line for line in lines if line.startswith("      ")]
+    assert len(named) == heads
+    columns = [column for line in named for column in re.split(r"\s{2,}", line.strip())]
+    assert columns == ["BEST RATE", "GOOD RATES", "VALIDATION LOSS", "STEPS TO TARGET", "DIVERGED AT"]
+    assert sum(line.startswith("adam  ") for line in lines) == heads
+
+
+def test_where_no_column_fits_each_row_becomes_lines() -> None:
+    lines = printed(ComparisonView(samples.compared()), 25)
+    assert all(len(line) <= 25 for line in lines)
     assert "  best rate: 0.1" in lines and "  diverged at: 1" in lines
     assert not any("BEST RATE" in line for line in lines)
 
 
 def test_a_table_takes_the_room_that_a_wide_terminal_has() -> None:
     long = samples.compared(("sgd with a name that is rather too long",))
-    assert not any("BEST RATE" in line for line in printed(ComparisonView(long), 100))
+    assert sum(line.startswith("sgd with") for line in printed(ComparisonView(long), 100)) == 2
     (row,) = [line for line in printed(ComparisonView(long), 130) if line.startswith("sgd with")]
     assert len(row) > 100
 
@@ -93,6 +104,16 @@ def test_of_many_kinds_the_first_are_shown_and_the_others_counted() -> None:
     assert any(line.startswith("And 10 kinds more, none of them better") for line in lines)
     full = printed(ComparisonView(many, full=True))
     assert sum(line.startswith("optimizer") for line in full) == 50 + 150
+
+
+def test_the_time_to_the_target_is_said_where_it_is_known() -> None:
+    """The target is reached at the last of 30 steps, or never, and a training took 0.4 s and more."""
+    made = [replace(m, seconds=0.4 + 0.1 * m.seed) for m in samples.compared()]
+    lines = printed(ComparisonView(Comparison(tuple(made)), full=True))
+    assert "TIME TO TARGET" in lines[4] and "600 ms (400 ms to 800 ms)" in lines[5]
+    assert "600 ms (400 ms to never)" in lines[6]
+    unknown = Comparison((*made[:-1], samples.compared().members[-1]))
+    assert not any("TIME" in line for line in printed(ComparisonView(unknown, full=True)))
 
 
 def test_names_say_what_differs() -> None:

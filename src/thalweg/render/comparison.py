@@ -44,16 +44,27 @@ class ComparisonView:
 
 
 def table(page: Lines, rows: Sequence[tuple[str, ...]], width: int) -> Iterable[Text]:
-    """Rows under their head in columns; where the terminal has no room for these, each row as lines of its own."""
-    head, *body = rows
-    head = tuple(cell.upper() for cell in head)
+    """Rows under their head in columns, those for which a line has no room below the others, each row named again.
+
+    Where a name and a single column have no room, each row becomes lines of its own.
+    """
+    named, *body = rows
+    head = tuple(cell.upper() for cell in named)
     widths = [max(cell_len(row[column]) for row in (head, *body)) for column in range(len(head))]
-    if sum(widths) + 2 * (len(widths) - 1) > width:
+    if widths[0] + 2 + max(widths[1:]) > width:
         for row in body:
             yield from page.lines(Text(row[0], style="bold"))
-            for name, cell in zip(rows[0][1:], row[1:], strict=True):
+            for name, cell in zip(named[1:], row[1:], strict=True):
                 yield from page.lines(Text(cell), lead=Text(f"{name}: ", style="dim"), indent=2)
         return
-    for number, row in enumerate((head, *body)):
-        cells = [cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
-        yield page.written(Text("  ".join(cells).rstrip(), style="bold" if number == 0 else ""))
+    groups: list[list[int]] = [[0]]
+    for column in range(1, len(head)):
+        if sum(widths[c] + 2 for c in groups[-1]) + widths[column] > width:
+            groups.append([0])
+        groups[-1].append(column)
+    for place, group in enumerate(groups):
+        if place:
+            yield Text()
+        for number, row in enumerate((head, *body)):
+            cells = [row[c] + " " * (widths[c] - cell_len(row[c])) for c in group]
+            yield page.written(Text("  ".join(cells).rstrip(), style="bold" if number == 0 else ""))

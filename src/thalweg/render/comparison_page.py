@@ -6,7 +6,7 @@ from itertools import groupby
 import numpy as np
 
 from thalweg.certificate import Certificate
-from thalweg.comparison import Comparison, Summary
+from thalweg.comparison import Comparison, Member, Summary
 from thalweg.finding import Diagnosis
 from thalweg.record import Record
 from thalweg.render.charts import charts
@@ -17,11 +17,12 @@ from thalweg.render.figures import figures
 from thalweg.render.frame import asset, framed, version
 from thalweg.render.markup import Html, html, prose
 from thalweg.render.picture import Picture
-from thalweg.render.plain import sentence
+from thalweg.render.plain import listed, plain, sentence
 from thalweg.render.study import lines
+from thalweg.stats.median_interval import median_interval
 from thalweg.study import Study
 from thalweg.study_examination import StudyExamination
-from thalweg.words import figure, noun, plural, share
+from thalweg.words import duration, figure, noun, plural, share
 
 _KINDS, _CONFIGURATIONS = 100, 300
 """Rows of the tables: a page is for reading."""
@@ -65,6 +66,7 @@ def comparison_page(
             ends=_ends(comparison, names),
             valleys=_valleys(valleys, len(drawn) + 1, certificate) if valleys else None,
             configurations=_configurations(comparison, names),
+            trained=_trained(comparison),
         ),
         version=version(record),
     )
@@ -109,6 +111,7 @@ def _facts(comparison: Comparison) -> dict[str, str]:
     return {
         "Seeds": f"{first.seeds:,} of each configuration",
         "Length": longest,
+        "Time": duration(sum(known)) if (known := [m.seconds for m in comparison if m.seconds > 0.0]) else "",
         "Target": f"a loss of {figure(aim)}" if np.isfinite(aim) else "none: all diverged",
     }
 
@@ -196,6 +199,36 @@ def compared_table(
             for row in rows[:most]
         ],
         rest=html('<p class="note">And {rest} more.</p>', rest=f"{rest:,}") if rest > 0 else None,
+    )
+
+
+def _trained(comparison: Comparison) -> Html | None:
+    """Which backend trained what, and how long it took; None where no training says so."""
+    by_backend: dict[str, list[Member]] = {}
+    for member in comparison:
+        if member.backend:
+            by_backend.setdefault(member.backend, []).append(member)
+    if not by_backend:
+        return None
+    rows = []
+    for backend, members in sorted(by_backend.items()):
+        seconds = [m.seconds for m in members if np.isfinite(m.seconds)]
+        optimizers = sorted({m.configuration.optimizer for m in members})
+        rows.append(
+            (
+                plain(backend),
+                share(len(members), len(comparison)),
+                listed(optimizers, 8),
+                duration(sum(seconds)) if seconds else "-",
+                duration(median_interval(seconds).value) if seconds else "-",
+            )
+        )
+    head = ("", "trainings", "optimizers", "time of all", "time of one, the median")
+    return html(
+        '<section id="trained" aria-labelledby="trained-title" tabindex="-1">'
+        '<h2 id="trained-title">What trained them</h2>{table}<p class="note">Of a program that trained several each '
+        "has its share, compilation in it; the times of several processes are added.</p></section>",
+        table=compared_table("What trained them", head, rows, _KINDS),
     )
 
 

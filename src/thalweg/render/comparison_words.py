@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from thalweg.comparison import Comparison, Configuration, Sensitivity, Summary
 from thalweg.render.plain import plain
 from thalweg.stats.median_interval import Median
-from thalweg.words import figure, percent, plural
+from thalweg.words import duration, figure, percent, plural
 
 LOSSES = {"validation_loss": "validation loss", "epoch_loss": "training loss"}
 
@@ -108,6 +108,21 @@ def steps(summary: Summary) -> str:
     return f"{found.value:,.0f} ({found.low:,.0f} to {high})" if found.count > 1 else f"{found.value:,.0f}"
 
 
+def time(summary: Summary) -> str:
+    """The time to the target with its interval."""
+    found = summary.seconds
+    if not np.isfinite(found.value):
+        return "never" if not summary.reached else "-"
+    high = duration(found.high) if np.isfinite(found.high) else "never"
+    value = duration(found.value)
+    return f"{value} ({duration(found.low)} to {high})" if found.count > 1 else value
+
+
+def timed(comparison: Comparison) -> bool:
+    """Whether it is known of every training how long it took."""
+    return all(summary.seconds.count for summary in comparison.summaries())
+
+
 def above(summary: Summary) -> str:
     """By how much a configuration's loss lay above that of the best, with its interval."""
     if summary.above is None:
@@ -170,7 +185,10 @@ def fates(summaries: Iterable[Summary]) -> str:
 def kinds(comparison: Comparison, names: Names) -> list[tuple[str, ...]]:
     """A row for each kind of training, at its best rate; the first names the columns."""
     loss = LOSSES[comparison.score]
-    rows: list[tuple[str, ...]] = [("", "best rate", "good rates", loss, "steps to target", "diverged at")]
+    when = ("time to target",) if (clocked := timed(comparison)) else ()
+    rows: list[tuple[str, ...]] = [
+        ("", "best rate", "good rates", loss, "steps to target", *when, "diverged at")
+    ]
     for one in comparison.sensitivities():
         rows.append(
             (
@@ -179,6 +197,7 @@ def kinds(comparison: Comparison, names: Names) -> list[tuple[str, ...]]:
                 good_rates(one),
                 interval(comparison.level(one.summary)),
                 steps(one.summary),
+                *((time(one.summary),) if clocked else ()),
                 where_diverged(one),
             )
         )
@@ -193,7 +212,8 @@ def configurations(
     losses = ("validation loss", "training loss") if validated else ("training loss",)
     several = len(comparison.summaries()) > 1
     beyond = ("above the best",) if several else ()
-    rows: list[tuple[str, ...]] = [("", "rate", *losses, *beyond, "steps to target", "seeds that")]
+    when = ("time to target",) if (clocked := timed(comparison)) else ()
+    rows: list[tuple[str, ...]] = [("", "rate", *losses, *beyond, "steps to target", *when, "seeds that")]
     for s in summaries:
         levels = (s.validation, s.training) if validated else (s.training,)
         rows.append(
@@ -203,6 +223,7 @@ def configurations(
                 *(interval(level) for level in levels),
                 *((above(s),) if several else ()),
                 steps(s),
+                *((time(s),) if clocked else ()),
                 fates([s]),
             )
         )
