@@ -37,7 +37,7 @@ def _course(comparison: Comparison, names: Names, name: str) -> Picture | None:
         curves,
         Axes("step", "loss"),
         words=[f"At the end, {listed(said, WORDS)}."],
-        how=f"Each kind at its best rate, after every epoch: {_band(kinds)} A curve ends where the losses of half of "
+        how=f"Each kind at its best rate, after every epoch. {_band(kinds)} A curve ends where the losses of half of "
         "the seeds were not finite.",
     )
 

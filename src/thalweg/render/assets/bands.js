@@ -12,7 +12,10 @@ const bands = ({ axisLine, colour, count, decade, figure, font, nice, room, tool
     // Steps at the very end are seen as such.
     const right = Math.max(across(spec.x[1]), left + 1e-9) + (spec.step ? 0.02 * (across(spec.x[1]) - left) : 0);
     let [bottom, top] = spec.y;
-    if (spec.log) [bottom, top] = [decade(bottom, 1), Math.max(decade(top, -1), 10 * decade(bottom, 1))];
+    if (spec.log && top / bottom > 1e3) {
+      // Whole decades: the label of a 2 or a 5 would lie on that of its neighbour.
+      [bottom, top] = [Number(`1e${Math.floor(Math.log10(bottom) + 1e-9)}`) || bottom, Number(`1e${Math.ceil(Math.log10(top) - 1e-9)}`)];
+    } else if (spec.log) [bottom, top] = [decade(bottom, 1), Math.max(decade(top, -1), 10 * decade(bottom, 1))];
     else if (spec.unit !== "fraction") {
       const step = nice(top - bottom || Math.abs(top) || 1);
       [bottom, top] = [Math.floor(bottom / step) * step, Math.ceil(top / step) * step];
