@@ -13,6 +13,7 @@ from thalweg.comparison_study import ComparisonStudy
 from thalweg.diagnosis import diagnose, report
 from thalweg.errors import RunFolderError, ThalwegError, UnsupportedError, UsageError
 from thalweg.finding import Diagnosis, Evidence, Family, Finding, Remedy, Safety, Verdict
+from thalweg.profiles import Profiles
 from thalweg.record import Event, Record, Series
 from thalweg.rule import Rule
 from thalweg.rules import RULES
@@ -38,6 +39,7 @@ __all__ = [
     "Finding",
     "Member",
     "Outcome",
+    "Profiles",
     "Record",
     "Remedy",
     "Rule",

@@ -47,7 +47,8 @@ def test_the_answer_comes_first_then_the_kinds_what_became_of_them_and_each_conf
     )
     assert "30 trainings 6 configurations 10 diverged" in words
     assert (
-        "Seeds 5 of each configuration Length up to 30 steps Target a loss of 0.422 Model sequential" in words
+        "Trainings 5 seeds of each configuration Length up to 30 steps Target a loss of 0.422 Model sequential"
+        in words
     )
     assert "sgd 0.1 0.1 alone 0.402 (0.4 to 0.404) 30 (30 to 30) 1 adam" in words
     assert "all 30 10 of 30 (33.3 %) 0 0 20 of 30 (66.7 %) sgd 15 5 of 15 (33.3 %)" in words

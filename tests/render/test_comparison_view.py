@@ -116,6 +116,12 @@ def test_the_time_to_the_target_is_said_where_it_is_known() -> None:
     assert not any("TIME" in line for line in printed(ComparisonView(unknown, full=True)))
 
 
+def test_a_study_that_was_broken_off_has_not_the_same_seeds_everywhere() -> None:
+    lines = printed(ComparisonView(Comparison(samples.compared().members[:13])))
+    text = " ".join(lines[-2:])
+    assert "Medians of 3 to 5 seeds" in text and "with at least 75 % confidence" in text
+
+
 def test_names_say_what_differs() -> None:
     one, other = Configuration("sgd", 0.1), Configuration("sgd", 0.1, "cosine", batch_size=64)
     both = Comparison((samples.trained(one, 0, 0.3), samples.trained(other, 0, 0.4)))

@@ -42,6 +42,7 @@ def test_what_never_came_is_later_than_all_that_did() -> None:
     assert median_interval([]).count == 0 and np.isnan(median_interval([]).value)
     assert median_interval([2.0]).confidence == 0.0
     assert median_interval([1.5e308, 1.7e308]).value == 1.6e308
+    assert median_interval([5e-324]).value == 5e-324
 
 
 @given(st.lists(st.floats(), max_size=30))

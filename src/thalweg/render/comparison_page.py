@@ -11,7 +11,7 @@ from thalweg.finding import Diagnosis
 from thalweg.record import Record
 from thalweg.render.charts import charts
 from thalweg.render.comparison_pictures import arrivals, courses, sensitivity
-from thalweg.render.comparison_words import Names, alike, best, configurations, kinds, legend
+from thalweg.render.comparison_words import Names, alike, best, configurations, kinds, legend, seeds
 from thalweg.render.facts import about_compared
 from thalweg.render.figures import figures
 from thalweg.render.frame import asset, framed, version
@@ -105,11 +105,11 @@ def _counts(comparison: Comparison) -> list[Html]:
 
 
 def _facts(comparison: Comparison) -> dict[str, str]:
-    first, aim = comparison.summaries()[0], comparison.aim()
+    aim = comparison.aim()
     steps = {int(m.curves["epoch_loss"].steps[-1]) for m in comparison if len(m.curves.get("epoch_loss", ()))}
     longest = f"up to {plural(max(steps), 'step')}" if steps else ""
     return {
-        "Seeds": f"{first.seeds:,} of each configuration",
+        "Trainings": f"{seeds(comparison)} of each configuration",
         "Length": longest,
         "Time": duration(sum(known)) if (known := [m.seconds for m in comparison if m.seconds > 0.0]) else "",
         "Target": f"a loss of {figure(aim)}" if np.isfinite(aim) else "none: all diverged",

@@ -76,14 +76,25 @@ def counts(comparison: Comparison) -> str:
 
 def legend(comparison: Comparison) -> str:
     """What the figures are: intervals, target and good rates."""
-    first, aim = comparison.summaries()[0], comparison.aim()
-    found = comparison.level(first)
-    seeds = f"Medians of {plural(first.seeds, 'seed')}, in brackets where the true median lies with "
-    about = f"{seeds}{percent(found.confidence)} confidence" if found.count > 1 else "Of one seed"
+    aim, least = comparison.aim(), min(comparison.level(s).confidence for s in comparison.summaries())
+    often = f"{'' if len(set(seeds_of(comparison))) == 1 else 'at least '}{percent(least)} confidence"
+    about = f"Medians of {seeds(comparison)}, in brackets where the true median lies with {often}"
+    about = about if max(seeds_of(comparison)) > 1 else "Of one seed"
     margin = percent(comparison.good - 1.0)
     chosen = "as asked for" if comparison.target is not None else f"{margin} above the lowest"
     target = f"target: {figure(aim)}, {chosen}" if np.isfinite(aim) else "target: none, for all diverged"
     return f"{about}; {target}; good rates: at most {margin} above the best of their kind."
+
+
+def seeds_of(comparison: Comparison) -> list[int]:
+    """How many seeds each configuration has: not all the same where a study was broken off."""
+    return [summary.seeds for summary in comparison.summaries()]
+
+
+def seeds(comparison: Comparison) -> str:
+    """`5 seeds`, or `3 to 5 seeds`."""
+    least, most = min(seeds_of(comparison)), max(seeds_of(comparison))
+    return plural(most, "seed") if least == most else f"{least:,} to {plural(most, 'seed')}"
 
 
 def interval(found: Median) -> str:

@@ -51,8 +51,9 @@ def median_band(values: ArrayLike, confidence: float = 0.95) -> MedianBand:
         unknown = np.full(found.shape[1:], np.nan)
         return MedianBand(unknown, unknown, unknown, 0.0, 0)
     rank, covered = _rank(n, confidence)
+    below, beyond = found[(n - 1) // 2], found[n // 2]
     with np.errstate(invalid="ignore"):
-        middle = 0.5 * found[(n - 1) // 2] + 0.5 * found[n // 2]
+        middle = np.clip(0.5 * below + 0.5 * beyond, below, beyond)  # half of the smallest number is 0
     return MedianBand(middle, found[rank], found[n - 1 - rank], covered, n)
 
 
