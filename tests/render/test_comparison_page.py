@@ -85,7 +85,7 @@ def test_the_final_loss_over_rates_has_its_good_ones_and_those_at_which_seeds_di
     assert sgd["points"] == [[0.01, 0.602, 0.6, 0.604], [0.1, 0.402, 0.4, 0.404], [1, None, None, None]]
     assert (sgd["bars"], sgd["crosses"]) == ([[0.1, 0.1]], [[1, 1]])
     assert (
-        "The lowest loss, sgd: at 0.1, adam: at 0.1. Half of the seeds or more diverged, sgd: at 1"
+        "The loss was lowest with sgd at 0.1, adam at 0.1. Half of the seeds or more diverged with sgd at 1"
         in shown.words
     )
     assert not any("learning rates" in title for title in pictures(document(LONE)))

@@ -60,15 +60,15 @@ def sensitivity(comparison: Comparison, names: Names) -> Picture | None:
         for one in kinds
     ]
     pairs = list(zip(curves, kinds, strict=True))
-    said = [f"{curve.name}: at {figure(one.best)}" for curve, one in pairs if curve.bars]
-    dead = [f"{curve.name}: at {where_diverged(one)}" for curve, one in pairs if (one.diverged >= 0.5).any()]
+    said = [f"{curve.name} at {figure(one.best)}" for curve, one in pairs if curve.bars]
+    dead = [f"{curve.name} at {where_diverged(one)}" for curve, one in pairs if (one.diverged >= 0.5).any()]
     return bands(
         f"Final {LOSSES[comparison.score]} over learning rates",
         curves,
         Axes("learning rate", "loss", base=10),
         words=[
-            *([f"The lowest loss, {listed(said, WORDS)}."] if said else []),
-            *([f"Half of the seeds or more diverged, {listed(dead, WORDS)}."] if dead else []),
+            *([f"The loss was lowest with {listed(said, WORDS)}."] if said else []),
+            *([f"Half of the seeds or more diverged with {listed(dead, WORDS)}."] if dead else []),
         ],
         how=f"{_band(kinds)} The strip above has a row for each kind: a bar over its good rates (medians at most "
         f"{percent(comparison.good - 1.0)} above its best), a cross at rates where half of the seeds or more "
