@@ -54,6 +54,9 @@ def test_printed_it_is_what_the_command_line_prints(study: ComparisonStudy) -> N
     assert text == repr(study.table())
     assert text.startswith("Lowest training loss: adam at 0.1, 0.3 (0.29 to 0.31).\n")
     assert "\x1b" not in text and "rmsprop" in text and "STEPS TO TARGET" in text
+    assert "ABOVE THE BEST" in text
+    many = ComparisonStudy(tuple(member(f"optimizer {n}", 0, 1.0) for n in range(51)))
+    assert "ABOVE THE BEST" not in str(many.table())
     html = study.table()._repr_html_()
     assert html.startswith("<div") and "0.3 (0.29 to 0.31)" in html and html.count("<tr>") == 4
 

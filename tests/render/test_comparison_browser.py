@@ -94,6 +94,32 @@ def test_odd_numbers_are_drawn_too(tmp_path) -> None:
     assert shown.console == [] and "<canvas" in shown.document
 
 
+def test_a_band_whose_upper_end_diverged_goes_up_to_the_top(tmp_path) -> None:
+    """Two of five seeds are infinite at the second of three epochs: the median is finite, the upper end is not."""
+    losses = [(1.0, np.inf if seed > 2 else 1.0, 1.0 + 0.1 * seed) for seed in range(5)]
+    made = [samples.trained(Configuration("sgd", 0.1), seed, each) for seed, each in enumerate(losses)]
+    script = """
+    const plot = document.querySelector("#picture-2 .plot");
+    const chart = echarts.getInstanceByDom(plot);
+    chart.getZr().flush();
+    const canvas = plot.querySelector("canvas");
+    const scale = canvas.width / plot.clientWidth;
+    const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    const at = (step, share) => {
+      const [low, high] = chart.getModel().getComponent("yAxis").axis.scale.getExtent();
+      const value = low + share * (high - low);
+      const [x, y] = chart.convertToPixel({ xAxisIndex: 0, yAxisIndex: 0 }, [step, value]);
+      return pixels[4 * (Math.round(y * scale) * canvas.width + Math.round(x * scale)) + 3] > 0;
+    };
+    facts.above = at(20, 0.93);
+    facts.beside = at(11, 0.93);
+    """
+    assert asked(comparison_page(Comparison(tuple(made))), tmp_path, script) == {
+        "above": True,
+        "beside": False,
+    }
+
+
 def test_a_chart_says_what_was_measured(tmp_path) -> None:
     facts = asked(comparison_page(samples.compared()), tmp_path, HOVER + LATER)
     assert facts["said"] == [

@@ -117,12 +117,11 @@ def test_of_many_kinds_twelve_are_drawn_and_the_others_said() -> None:
 
 def test_ten_thousand_trainings_make_a_page_under_ten_megabytes() -> None:
     rates = np.geomspace(1e-4, 10.0, 500)
+    ends = [tuple(np.linspace(2.0, 0.3 + abs(np.log(rate)), 100)) for rate in rates]
     made = [
-        samples.trained(
-            Configuration(name, float(rate)), seed, tuple(np.linspace(2.0, 0.3 + abs(np.log(rate)), 100))
-        )
+        samples.trained(Configuration(name, float(rate)), seed, losses, diverged=bool(rate > 3.0))
         for name in ("sgd", "momentum", "rmsprop", "adam")
-        for rate in rates
+        for rate, losses in zip(rates, ends, strict=True)
         for seed in range(5)
     ]
     source = comparison_page(Comparison(tuple(made)))
@@ -131,6 +130,10 @@ def test_ten_thousand_trainings_make_a_page_under_ten_megabytes() -> None:
     assert "10,000 trainings 2,000 configurations" in shown.words and "And 1,700 more." in shown.words
     drawn = pictures(shown)["Final validation loss over learning rates"]["lines"][0]
     assert len(drawn["points"]) <= 120
+    crosses = [rate for rate, _ in drawn["crosses"]]
+    assert len(crosses) == 12 and (crosses[0], crosses[-1]) == pytest.approx(
+        (rates[rates > 3.0][0], 10.0), rel=1e-4
+    )
     lowest = float(rates[np.argmin(np.abs(np.log(rates)))])
     assert any(point[0] == pytest.approx(lowest, rel=1e-4) for point in drawn["points"])
     assert "Of each curve at most 120 points are drawn, its lowest and highest among them." in shown.words
@@ -189,7 +192,7 @@ def test_which_valleys_the_seeds_reached() -> None:
     shown = document(samples.compared(), examination, certificate)
     assert "Which valleys the seeds reached" in shown.words and certificate.head in shown.words
     assert "The loss from seed 0 to seed 1" in pictures(shown)
-    assert [a for _, a in shown.tags if a.get("href") == "#valleys"]
+    assert [a for _, a in shown.tags if a.get("href") == "#valleys"] and len(shown.ids) == len(set(shown.ids))
     bare = document(samples.compared(), StudyExamination(missing={"lines": "there was no time"}))
     assert "The lines between the seeds are not drawn: there was no time." in bare.words
     assert "valleys" not in document().ids

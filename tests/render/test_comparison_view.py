@@ -159,6 +159,12 @@ def test_words_for_rates() -> None:
     assert where_diverged(at(0.3, dead, dead)) == "0.1 and above"
     assert where_diverged(at(dead, 0.3, dead)) == "0.01, 1"
     assert where_diverged(at(*[dead, 0.3] * 6)).endswith("and 2 more")
+    half = [
+        samples.trained(Configuration("sgd", rate), seed, 0.3, diverged=rate == 1.0 and seed < 2)
+        for rate in (0.1, 1.0)
+        for seed in range(4)
+    ]
+    assert where_diverged(Comparison(tuple(half)).sensitivities()[0]) == "1"
     assert (where_diverged(at(0.3, 0.4)), where_diverged(at(dead, dead))) == ("-", "all rates")
 
 

@@ -127,11 +127,8 @@ def _kinds(comparison: Comparison, names: Names) -> Html:
 
 def _configurations(comparison: Comparison, names: Names, *, folded: bool = True) -> Html:
     summaries = comparison.summaries()
-    head, *rows = configurations(comparison, names, summaries[:_CONFIGURATIONS])
-    rest = len(summaries) - len(rows)
-    table = compared_table(
-        "Configurations, the lowest loss first", head, rows, _CONFIGURATIONS, rest, ranked=True
-    )
+    head, *rows = configurations(comparison, names, summaries)
+    table = compared_table("Configurations, the lowest loss first", head, rows, _CONFIGURATIONS, ranked=True)
     if not folded:
         return table
     return html(
@@ -178,12 +175,11 @@ def compared_table(
     head: Sequence[str],
     rows: Sequence[Sequence[str]],
     most: int,
-    rest: int = 0,
     *,
     ranked: bool = False,
 ) -> Html:
     """At most so many rows, and how many more there are; the first of `ranked` ones stands out."""
-    rest = max(rest, len(rows) - most)
+    rest = len(rows) - most
     return html(
         '<div class="scroll"><table class="list compared {kind}"><caption>{caption}</caption>'
         "<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{rest}",
