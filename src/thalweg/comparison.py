@@ -49,7 +49,7 @@ class Member:
     `curves` are the losses and metrics of its epochs, by the names that they have in a record. It `diverged` where
     N001 or L002 is concerned, or where it was given up for that its loss had grown; it `oscillated` where L003 is, it
     is `stuck` where L001 is. `load` brings the whole record, of which every rule can be asked. `folder` is where
-    `thalweg.certify` finds it. `backend` trained it, in so many `seconds`: of a program that trained several its share.
+    `thalweg.certify` finds it. `backend` trained it, in so many `seconds`: of a program of several its share.
     """
 
     configuration: Configuration

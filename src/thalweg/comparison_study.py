@@ -3,17 +3,20 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import final, overload
 
 from thalweg.certificate import Certificate
-from thalweg.comparison import Comparison, Summary
+from thalweg.comparison import Comparison, Member, Summary
 from thalweg.stats.median_interval import Median
 from thalweg.study_examination import StudyExamination
 
+Valleys = Callable[[Sequence[Member]], tuple[StudyExamination, Certificate | None]]
+_SEEDS = 5
+"""Of so many seeds the models are looked at."""
 _FEW = 50
 """Configurations that a printed table has a row for each of."""
 
@@ -24,8 +27,11 @@ class ComparisonStudy(Comparison):
     """A comparison with the ways to look at it.
 
     It adds these to what is known and overrides nothing: a `Comparison` lies below everything that is shown, and
-    may not know of it.
+    may not know of it. `valleys` measures whether the seeds of a configuration ended in one valley, where their
+    models can be had.
     """
+
+    valleys: Valleys | None = None
 
     def table(self) -> "ComparisonTable":
         """What the command line prints, and a mapping for each configuration: `pandas.DataFrame(study.table())`."""
@@ -34,22 +40,21 @@ class ComparisonStudy(Comparison):
     def report(
         self,
         path: str | os.PathLike[str] = "compare.html",
-        *,
-        examination: StudyExamination | None = None,
-        certificate: Certificate | None = None,
     ) -> Path:
         """Write it as one self-contained HTML page, and return where that is.
 
-        `examination` is what was measured of the seeds of the best configuration, in their order, and `certificate`
-        what could be claimed of it: the page then shows whether they reached one valley.
+        It also shows whether the first five seeds of the best configuration ended in one valley, which is measured
+        now.
 
         Raises `OSError` where the page cannot be written, `RunFolderError` where the record of a training cannot be
         read.
         """
         from thalweg.render import comparison_page  # charts: nothing that `import thalweg` should wait for
 
+        best = [m for m in self.of()[self.summaries()[0].configuration] if not m.diverged][:_SEEDS]
+        measured = self.valleys(best) if self.valleys and len(best) > 1 else (None, None)
         target = Path(path)
-        target.write_text(comparison_page(self, examination, certificate), encoding="utf-8")
+        target.write_text(comparison_page(self, *measured), encoding="utf-8")
         return target
 
 

@@ -1,14 +1,25 @@
 """`thalweg compare`: a script's training under many configurations, with several seeds each."""
 
+import json
 import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
+from click.core import ParameterSource
 
 from thalweg.cli.output import progressing, say
+from thalweg.cli.study_file import StudyFile, read_study_file
+from thalweg.comparison_study import ComparisonStudy
 from thalweg.errors import UsageError
+from thalweg.profiles import Profiles
+from thalweg.store.studies import read_members
 from thalweg.words import figure
 
 if TYPE_CHECKING:
@@ -17,7 +28,7 @@ if TYPE_CHECKING:
 
 @click.command(
     short_help="Compare optimizers, learning rates and schedules on a script's training.",
-    context_settings={"allow_interspersed_args": False},
+    context_settings={"ignore_unknown_options": True},
 )
 @click.option(
     "--optimizers", default="sgd,momentum,rmsprop,adam", show_default=True, help="By name, with commas."
@@ -56,68 +67,144 @@ if TYPE_CHECKING:
 )
 @click.option("--fit", type=click.IntRange(min=1), help="Which of the script's fits is meant.")
 @click.option("--all", "full", is_flag=True, help="Print a row for each configuration too.")
+@click.option(
+    "--report",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write it as an HTML page.",
+)
+@click.option("--found", type=click.Path(path_type=Path), hidden=True, help="Where to say what was compared.")
 @click.argument("script")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
-def compare(
+@click.pass_context
+def compare(context: click.Context, /, script: str, arguments: tuple[str, ...], **asked: Any) -> None:
+    """Train what a script's `fit` trains under every configuration, with every seed, side by side.
+
+    The script runs up to its `fit`; model, loss, data and epochs are taken from there, and its own callbacks are left
+    out. On JAX many trainings are one compiled program (KERAS_BACKEND=jax is set where nothing else is and JAX is
+    installed). Options that Thalweg does not know are the script's own, and all that follows `--`.
+
+    SCRIPT may also be a file study.toml that names one script, or several problems, with the options above:
+
+    \b
+      scripts = ["digits.py", "wine.py"]
+      optimizers = ["sgd", "adam"]
+      learning-rates = "1e-4:1:9"
+
+    Every training is kept as it ends: the same command again goes on where it was broken off.
+
+    \b
+    Examples:
+      thalweg compare train.py
+      thalweg compare train.py --optimizers sgd,adam --learning-rates 1e-4:1:9 --seeds 5
+      thalweg compare train.py --schedules constant,cosine -- --width 64
+      thalweg compare study.toml --engine ray --report compare.html
+
+    The exit code is the script's own where it fails; else 0, or 2 where nothing can be compared as asked.
+    """
+    if Path(script).suffix == ".toml":
+        options = {name: option for option in context.command.params if (name := _written(option))}
+        file = read_study_file(Path(script), options)
+        for key, text in file.options.items():
+            option = options[key]
+            if context.get_parameter_source(str(option.name)) is not ParameterSource.COMMANDLINE:
+                asked[str(option.name)] = option.type_cast_value(context, text)
+        arguments = (*file.arguments, *arguments)
+        if len(file.scripts) > 1:
+            _several(file, arguments, {f"--{key}": asked[str(o.name)] for key, o in options.items()}, asked)
+            return
+        script = str(file.scripts[0])
+    _one(script, arguments, **asked)
+
+
+def _written(option: click.Parameter) -> str:
+    """What an option that takes a value is called on the command line, without its dashes; empty of others."""
+    known = isinstance(option, click.Option) and not option.is_flag and not option.hidden
+    return option.opts[0].removeprefix("--") if known and option.name not in ("report", "study") else ""
+
+
+def _one(
+    script: str,
+    arguments: tuple[str, ...],
+    *,
     optimizers: str,
     learning_rates: str,
     schedules: str,
     initializers: str,
     batch_sizes: str,
-    seeds: int,
-    epochs: int | None,
-    target: float | None,
-    engine: str,
-    workers: int | None,
-    study: Path | None,
-    fit: int | None,
     full: bool,
-    script: str,
-    arguments: tuple[str, ...],
+    report: Path | None,
+    found: Path | None,
+    study: Path | None,
+    **asked: Any,
 ) -> None:
-    """Train what a script's `fit` trains under every configuration, with every seed, side by side.
-
-    The script runs up to its `fit`; model, loss, data and epochs are taken from there, and its own callbacks are left
-    out. Many trainings are one compiled program, on JAX (KERAS_BACKEND=jax is set where it is not). All that follows
-    SCRIPT is the script's own.
-
-    \b
-    Examples:
-      thalweg compare train.py
-      thalweg compare --optimizers sgd,adam --learning-rates 1e-4:1:9 --seeds 5 train.py
-      thalweg compare --schedules constant,cosine --epochs 10 train.py --width 64
-
-    The exit code is the script's own where it fails; else 0, or 2 where nothing can be compared as asked.
-    """
     from thalweg.render import ComparisonView, terminal
 
     rates = _rates(learning_rates)
-    sizes = [int(size) for size in _numbers(batch_sizes, "batch sizes")]
-    os.environ.setdefault("KERAS_BACKEND", "jax")
+    sizes = _numbers(batch_sizes, "batch sizes")
+    if any(size != int(size) for size in sizes):
+        raise UsageError(f"batch sizes: {batch_sizes!r} is not a list of whole numbers with commas between.")
+    if find_spec("jax") is not None:
+        os.environ.setdefault("KERAS_BACKEND", "jax")
     from thalweg.keras.compare_script import Wish, compared_script  # Keras: seconds that no other should wait
 
     wish = Wish(
-        _words(optimizers),
-        rates,
-        _words(schedules),
-        _words(initializers) or [None],
-        sizes or None,
-        seeds,
-        epochs,
-        target,
-        engine=engine,
-        workers=workers,
+        optimizers=_words(optimizers),
+        learning_rates=rates,
+        schedules=_words(schedules),
+        initializers=_words(initializers) or [None],
+        batch_sizes=[int(size) for size in sizes] or None,
         folder=study,
-        fit=fit,
+        **asked,
     )
     with progressing() as progress:
 
         def told(standing: "Standing") -> None:
             progress(standing_in_words(standing), standing.share)
 
-        found, folder = compared_script(script, list(arguments), wish, told)
-    terminal().print(ComparisonView(found, full))
+        made, folder = compared_script(script, list(arguments), wish, told)
+    terminal().print(ComparisonView(made, full))
     say([f"the study is in {folder}: the same command goes on with it"])
+    if report is not None:
+        click.echo(f"The page is at {made.report(report).absolute()}")
+    if found is not None:
+        numbers = [member.folder.name for member in made if member.folder is not None]
+        found.write_text(json.dumps({"folder": str(folder), "members": numbers}), encoding="utf-8")
+
+
+def _several(
+    file: StudyFile, arguments: tuple[str, ...], options: Mapping[str, Any], asked: Mapping[str, Any]
+) -> None:
+    """Each problem in a process of its own, and what they say together."""
+    from thalweg.render import ProfilesView, profiles_page, terminal
+
+    if asked["study"] is not None:
+        raise UsageError("--study is one folder, and each of several scripts has a study of its own.")
+    if asked["report"] is not None:
+        asked["report"].touch()  # it can be written: rather known now
+    given = [word for key, value in options.items() if value not in (None, "") for word in (key, str(value))]
+    stems = [script.stem for script in file.scripts]
+    names = stems if len(set(stems)) == len(stems) else [str(script) for script in file.scripts]
+    problems: dict[str, ComparisonStudy] = {}
+    with tempfile.TemporaryDirectory(prefix="thalweg-") as folder:
+        for number, script in enumerate(file.scripts):
+            click.echo(f"{script}:")
+            said = Path(folder) / str(number)
+            command = [sys.executable, "-m", "thalweg", "compare", *given, "--found", str(said)]
+            command += ["--all"] * asked["full"]
+            code = subprocess.run([*command, "--", str(script), *arguments]).returncode
+            if code:
+                raise SystemExit(code)
+            found = json.loads(said.read_text(encoding="utf-8"))
+            wanted = set(found["members"])
+            members = [m for m in read_members(found["folder"]) if m.folder and m.folder.name in wanted]
+            problems[names[number]] = ComparisonStudy(tuple(members), asked["target"])
+            click.echo()
+    profiles = Profiles(problems)
+    terminal().print(ProfilesView(profiles))
+    if asked["report"] is not None:
+        asked["report"].write_text(profiles_page(profiles), encoding="utf-8")
+        click.echo(f"The page is at {asked['report'].absolute()}")
 
 
 def standing_in_words(standing: "Standing") -> str:

@@ -122,6 +122,7 @@ def _compared(
 
     from thalweg.keras.comparing import prepared, trained
     from thalweg.keras.rebuilt import Rebuilder
+    from thalweg.keras.valleys import valleys
 
     model, data = given["self"], (given["x"], given["y"], given["sample_weight"])
     validation = given["validation_data"]
@@ -152,4 +153,4 @@ def _compared(
         return wish.folder or Path("studies") / f"{Path(script).stem}-{digits}"
 
     folder, members = trained(problem, tasks, wish.engine, wish.workers, folder_of, progress)
-    return ComparisonStudy(tuple(members), wish.target), folder
+    return ComparisonStudy(tuple(members), wish.target, valleys=valleys), folder

@@ -26,6 +26,7 @@ from thalweg.keras.kept import keep_examples, weighted
 from thalweg.keras.optimizers import optimizer as optimizer_named
 from thalweg.keras.problem import Problem, Task
 from thalweg.keras.schedules import Schedule, schedule_name
+from thalweg.keras.valleys import valleys
 from thalweg.store.studies import StudyStore, read_members
 
 MODELS_BYTES = 1_000_000_000
@@ -113,7 +114,7 @@ def compare(
         shuffle=shuffle,
     )
     _, members = trained(problem, tasks, engine, workers, lambda _: folder, progress)
-    return ComparisonStudy(tuple(members), target)
+    return ComparisonStudy(tuple(members), target, valleys=valleys)
 
 
 def prepared(
