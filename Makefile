@@ -55,7 +55,7 @@ $(VENV)/docs: $(VENV)/python pyproject.toml constraints.txt
 # PyTorch first and alone: with it there, nothing pulls in another build.
 $(VENV)/test: $(VENV)/python pyproject.toml constraints.txt
 	$(PIP) torch==2.13.0
-	$(PIP) --editable '.[$(TENSORFLOW),jax,torch,tensorboard,demo,dev,docs]'
+	$(PIP) --editable '.[$(TENSORFLOW),jax,torch,ray,optuna,tensorboard,demo,dev,docs]'
 	@touch $@
 
 clean:

@@ -51,11 +51,14 @@ class ComparisonStudy(Comparison):
         """
         from thalweg.render import comparison_page  # charts: nothing that `import thalweg` should wait for
 
-        best = [m for m in self.of()[self.summaries()[0].configuration] if not m.diverged][:_SEEDS]
-        measured = self.valleys(best) if self.valleys and len(best) > 1 else (None, None)
         target = Path(path)
-        target.write_text(comparison_page(self, *measured), encoding="utf-8")
+        target.write_text(comparison_page(self, *self.best_valleys()), encoding="utf-8")
         return target
+
+    def best_valleys(self) -> tuple[StudyExamination | None, Certificate | None]:
+        """What was measured of the first seeds of the best configuration, and what may be claimed of it."""
+        best = [m for m in self.of()[self.summaries()[0].configuration] if not m.diverged][:_SEEDS]
+        return self.valleys(best) if self.valleys and len(best) > 1 else (None, None)
 
 
 @final

@@ -61,6 +61,9 @@ def test_kill_9_and_the_same_command_again(tmp_path):
     assert again.out == found.out and members(tmp_path) == after
     told = thalweg(tmp_path, "diagnose", "study/1")
     assert "seed 0" in told.out and told.code in (0, 1, 3)
+    assert thalweg(tmp_path, "report", "study", "-o", "page.html").code == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "Which valleys the seeds reached" in page and "The loss from seed 0 to seed 1" in page
 
 
 def test_a_worker_of_ray_is_killed_and_then_its_driver(tmp_path):
