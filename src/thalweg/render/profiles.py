@@ -127,7 +127,7 @@ def profiles_page(profiles: Profiles) -> str:
         answer=answer(profiles),
         below=None,
         counts=_counts(profiles),
-        facts=about_compared({"Problems": listed(profiles.problems, 8)}, record),
+        facts=about_compared({"Problems": listed(profiles.problems, 8)}, Record.of([])),
         main=html(
             asset("profiles.html"),
             curves=figures(drawn) or html('<p class="none">No target was reached.</p>'),
