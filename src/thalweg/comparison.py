@@ -362,7 +362,8 @@ class Comparison:
             for c, members in self._groups.items()
         }
         best = finals[found[0].configuration]
-        miss = 0.05 / (2 * max(len(found) - 1, 1))
+        # Any of them could have come first, and be compared with any other: of every pair, both bounds hold.
+        miss = 0.05 / max(len(found) * (len(found) - 1), 1)
         ranked = found[:1]
         for summary in found[1:]:
             other = finals[summary.configuration]
