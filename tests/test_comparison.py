@@ -167,7 +167,9 @@ def test_a_median_that_half_of_the_seeds_diverged_from_is_no_number() -> None:
     finals = {("sgd", 0.1): (0.3, np.inf, 0.31, np.inf), ("sgd", 0.2): (0.3, 0.32, 0.31, np.inf)}
     found = {s.configuration.learning_rate: s for s in study(finals, validated=False).summaries()}
     assert found[0.1].training.value == np.inf and found[0.2].training.value == pytest.approx(0.315)
-    assert found[0.1].diverged == 2 and not found[0.1].apart, "two seeds of four are no difference that is told"
+    assert found[0.1].diverged == 2 and not found[0.1].apart, (
+        "two seeds of four are no difference that is told"
+    )
 
 
 def test_equal_configurations_are_hardly_ever_told_apart() -> None:
