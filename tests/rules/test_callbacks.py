@@ -485,6 +485,9 @@ class TestSameOrder:
         values = self.losses(np.sin(np.arange(60) / 4.0), 4.0)
         finding = self.ask(epochs_of(values, fit={"shuffle": False}))
         assert finding.verdict is SATISFACTORY and "as was asked for" in finding.message
+        unlooked: dict[str, Any] = {"fit": {"shuffle": "once"}, "data": {}}
+        finding = self.ask(epochs_of(values, **unlooked))
+        assert finding.verdict is SATISFACTORY and "as was asked for" in finding.message
 
     def test_what_is_not_known_to_repeat(self):
         values = self.losses(np.sin(np.arange(60) / 4.0))

@@ -230,6 +230,8 @@ class TestSortedBatches:
         assert verdict(self.rule, before(data(order=self.sorted))) is SATISFACTORY
         batchwise = {"batch_size": 32, "shuffle": "batch"}
         assert verdict(self.rule, before(data(order=self.sorted), fit=batchwise)) is CONCERN
+        once = ask(self.rule, before(data(order=self.sorted), fit={"batch_size": 32, "shuffle": "once"}))
+        assert (once.verdict, once.message) == (SATISFACTORY, "The examples were shuffled once.")
 
     def test_in_random_order(self):
         mixed = {"batches": 32, "one_class": 0.0, "neighbours": 0.01}

@@ -78,13 +78,14 @@ class SameOrder(Rule):
 
     def assess(self, record: Record) -> Finding:
         """Whether the order repeats, and then whether it shows."""
+        asked = fact(record, "fit", "shuffle")
         repeats = fact(record, "data", "order", "repeats")
         seeded = _known_to_repeat(record)
-        if repeats is not True and not seeded:
+        if repeats is not True and not seeded and asked != "once":
             if repeats is False:
                 return self.finding(Verdict.SATISFACTORY, "The batches came in another order in each epoch.")
             return self.unassessed("Not assessed: whether the order of the batches repeats is not known.")
-        if fact(record, "fit", "shuffle") is False:
+        if asked in (False, "once"):
             return self.finding(
                 Verdict.SATISFACTORY, "The batches came in the same order in every epoch, as was asked for."
             )

@@ -91,7 +91,8 @@ class SortedBatches(Rule):
             return self.unassessed("Not assessed: the record does not say in which order the targets lie.")
         shuffle = fact(record, "fit", "shuffle")
         if shuffle not in (False, None, "batch"):
-            return self.finding(Verdict.SATISFACTORY, "The examples were shuffled in every epoch.")
+            how = "once" if shuffle == "once" else "in every epoch"
+            return self.finding(Verdict.SATISFACTORY, f"The examples were shuffled {how}.")
         evidence = {}
         if np.isfinite(alike):
             evidence["alike"] = Evidence(alike, "", usual=0.0, threshold=self.neighbours)
