@@ -10,13 +10,15 @@ import keras
 from thalweg.errors import UsageError, nearest
 from thalweg.keras.by_fit import train_by_fit
 from thalweg.keras.problem import Problem, Task
-from thalweg.keras.side_by_side import Kind, Shape, SideBySide, Told, chunks, kinds
+from thalweg.keras.side_by_side import Kind, SideBySide, Told, chunks, kinds
 from thalweg.keras.workers import cores, environment, in_processes, in_ray
 from thalweg.store.studies import Trained
 
 ENGINES = ("auto", "vmap", "fit", "ray")
 WIDTH = 64
 """Members in one program, unless another number is found to be faster."""
+_RAY_WIDTH = 16
+"""Members in a task of Ray: small enough that a worker's death loses little."""
 _WORTH = 15.0
 """Seconds of work that are left, for processes to be started."""
 _WORTH_COMPILING = 20.0
@@ -43,7 +45,7 @@ def engine(name: str, workers: int | None) -> Engine:
     if name == "fit" or (name == "auto" and backend != "jax"):
         return lambda problem, tasks, told: _fitted(problem, tasks, told, backend, count)
     if backend != "jax":
-        return lambda problem, tasks, told: _chunked(problem, _jobs(tasks, count), told, count)
+        return lambda problem, tasks, told: _chunked(problem, tasks, told, count, WIDTH)
     return lambda problem, tasks, told: _compiled(problem, tasks, told, count)
 
 
@@ -57,9 +59,8 @@ def _compiled(problem: Problem, tasks: Sequence[Task], told: Told, count: int) -
         kind, members = waiting.pop(0)
         trainer = SideBySide(problem, kind)
         try:
-            most, searched = trainer.fitting(members, WIDTH, _memory()), False
-            width = most
-            shape, queue = chunks(members, width)
+            shape, queue = trainer.fitting(members, WIDTH, _memory())
+            width, searched = shape[0] * shape[1], False
             while queue:
                 wall, own = time.perf_counter(), time.process_time()
                 yield from trainer.train(queue.pop(0), shape, told)
@@ -69,33 +70,35 @@ def _compiled(problem: Problem, tasks: Sequence[Task], told: Told, count: int) -
                 seconds = trainer.step_seconds * problem.steps(kind[1]) * problem.epochs * left
                 if queue and not searched and seconds > _WORTH_COMPILING * trainer.compile_seconds:
                     searched = True
-                    width = trainer.fastest(rest, most)
+                    width = trainer.fastest(rest, width)
                     shape, queue = chunks(rest, width)
                 if count > 1 and seconds > _WORTH and busy < _BUSY and on_cpu():
-                    jobs = [(kind, chunk, shape) for chunk in queue]
-                    others = [task for _, tasks in waiting for task in tasks]
-                    jobs += _jobs(others, count, width)
-                    yield from _chunked(problem, jobs, told, count)
+                    others = rest + [task for _, tasks in waiting for task in tasks]
+                    yield from _chunked(problem, others, told, count, width)
                     return
         finally:
             trainer.close()
 
 
-def _jobs(tasks: Sequence[Task], count: int, width: int = WIDTH) -> list["Job"]:
+Job = tuple[Kind, list[Task], int]
+"""Members of one program, and the memory that they may take."""
+
+
+def _jobs(tasks: Sequence[Task], count: int, width: int) -> list[Job]:
     """Chunks for so many workers: none is idle while another has two."""
     found = []
     for kind, members in kinds(tasks):
-        shape, queue = chunks(members, max(min(width, -(-len(members) // count)), 1))
-        found += [(kind, chunk, shape) for chunk in queue]
+        _, queue = chunks(members, max(min(width, -(-len(members) // count)), 1))
+        found += [(kind, chunk, _memory() // count) for chunk in queue]
     return found
 
 
-Job = tuple[Kind, list[Task], Shape]
-
-
-def _chunked(problem: Problem, jobs: Sequence[Job], told: Told, count: int) -> Iterator[Trained]:
+def _chunked(
+    problem: Problem, tasks: Sequence[Task], told: Told, count: int, width: int
+) -> Iterator[Trained]:
     """Populations in worker processes on JAX."""
-    yield from _received(in_processes(_train_chunk, problem, jobs, count, environment("jax")), problem, told)
+    found = in_processes(_train_chunk, problem, _jobs(tasks, count, width), count, environment("jax"))
+    yield from _received(found, problem, told)
 
 
 def _fitted(
@@ -110,7 +113,7 @@ def _on_ray(problem: Problem, tasks: Sequence[Task], told: Told, backend: str) -
     """As tasks of a Ray cluster: populations where Keras runs on JAX, else one training each."""
     variables = environment(backend)
     if backend == "jax":
-        found = in_ray(_train_chunk, problem, _jobs(tasks, 2, 16), variables)
+        found = in_ray(_train_chunk, problem, _jobs(tasks, 2, _RAY_WIDTH), variables)
     else:
         found = in_ray(_train_one, problem, tasks, variables)
     yield from _received(found, problem, told)
@@ -128,12 +131,13 @@ _trainer: tuple[Any, Kind, SideBySide] | None = None
 
 def _train_chunk(problem: Problem, job: Job) -> list[Trained]:
     global _trainer
-    kind, tasks, shape = job
+    kind, tasks, memory = job
     if _trainer is None or _trainer[0] is not problem or _trainer[1] != kind:
         if _trainer is not None:
             _trainer[2].close()
         _trainer = (problem, kind, SideBySide(problem, kind))
-    return list(_trainer[2].train(tasks, shape, lambda done, died: None))
+    shape, queue = _trainer[2].fitting(tasks, len(tasks), memory)
+    return [one for chunk in queue for one in _trainer[2].train(chunk, shape, lambda done, died: None)]
 
 
 def _train_one(problem: Problem, task: Task) -> list[Trained]:
@@ -141,10 +145,13 @@ def _train_one(problem: Problem, task: Task) -> list[Trained]:
 
 
 def _memory() -> int:
-    """Bytes that a program may take: half of the device's, or of what this process may have."""
-    from thalweg.keras.autodiff.jax import device_memory
+    """Bytes that programs may take: half of the device's, or of what this process and its workers may have."""
+    on_device = None
+    if keras.backend.backend() == "jax":
+        from thalweg.keras.autodiff.jax import device_memory
 
-    found = [device_memory() or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+        on_device = device_memory()
+    found = [on_device or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
             with open(name) as file:  # noqa: PTH123

@@ -68,8 +68,8 @@ class SideBySide:
         self._model: keras.Model | None = None
         self.step_seconds = self.compile_seconds = math.nan
 
-    def fitting(self, tasks: Sequence[Task], width: int, memory: int) -> int:
-        """The largest width up to this one whose program takes at most so much memory, in bytes; at least 1.
+    def fitting(self, tasks: Sequence[Task], width: int, memory: int) -> tuple[Shape, list[list[Task]]]:
+        """These in chunks of the largest width up to this one whose program takes at most so many bytes; at least 1.
 
         It is 1 for convolutions on a CPU: those of several members are a grouped convolution, which XLA does slowly.
         """
@@ -78,17 +78,16 @@ class SideBySide:
         place = self._start(tasks[0])[0]
         assert self._model is not None
         if on_cpu() and any("Conv" in type(layer).__name__ for layer in self._model._flatten_layers()):
-            return 1
+            return chunks(tasks, 1)
         each = sum(value.nbytes for value in (*place.trainable, *place.fixed, *place.optimizer))
-        width = min(
-            width, memory // (3 * each)
-        )  # as given, as taken and as returned, before anything is computed
-        while width > 1:
-            population, orders, rates = self._begun(*chunks(tasks, width))
-            if traced(population.memory, orders, rates) <= memory:
-                break
+        # As they are given, taken and returned, before anything is computed.
+        width = max(min(width, memory // max(3 * each, 1)), 1)
+        while True:
+            found = chunks(tasks, width)
+            population, orders, rates = self._begun(*found)
+            if width == 1 or traced(population.memory, orders, rates) <= memory:
+                return found
             width //= 2
-        return max(width, 1)
 
     def fastest(self, tasks: Sequence[Task], width: int) -> int:
         """The width with the least time for a step of a member, measured on the first steps; at most this one's."""
