@@ -142,7 +142,7 @@ def prepared(
         training = (*training[:2], weights.astype(keras.config.floatx()))
     makers = _makers(optimizers)
     by_name = {schedule_name(schedule): schedule for schedule in schedules}
-    beginnings = {_initializer_name(one): one for one in initializers}
+    beginnings = {initializer_name(one): one for one in initializers}
     if configurations is None:
         plan = [
             Configuration(label, _rate(rate), schedule, initializer, _positive(size, "batch size"))
@@ -155,7 +155,7 @@ def prepared(
         makers |= _makers({c.optimizer for c in plan} - makers.keys())
         by_name |= {name: name for c in plan if (name := c.schedule) not in by_name and schedule_name(name)}
         beginnings |= {
-            name: name for c in plan if (name := c.initializer) not in beginnings and _initializer_name(name)
+            name: name for c in plan if (name := c.initializer) not in beginnings and initializer_name(name)
         }
         plan = [replace(c, learning_rate=_rate(c.learning_rate)) for c in plan]
     chosen = range(seeds) if isinstance(seeds, int) else list(seeds)
@@ -303,7 +303,8 @@ def _positive(count: Any, what: str) -> int:
     return int(count)
 
 
-def _initializer_name(initializer: Any) -> str:
+def initializer_name(initializer: Any) -> str:
+    """What an initializer is called in tables; raises `UsageError` for a name that is not known."""
     if initializer is None:
         return "as built"
     try:
