@@ -1,4 +1,5 @@
-"""How fast a population trains: `thalweg.compare` beside `fit` one after another, and a loop written by hand in JAX.
+"""How fast a population trains: `thalweg.compare` beside `fit` one after another, the searches of other tools, and a
+loop written by hand in JAX.
 
     python benchmarks/compare.py [--repeats 3] [--members 64]
 
@@ -8,14 +9,20 @@ the second call of the same program. What is compiled or traced before is shown 
 
 The hand-written loop is `jit`, `scan` and `vmap` over plain functions, with Adam as Kingma & Ba (2015) have it and no
 metric but the loss: what a population could be at most. Data: random pixels, and scikit-learn's digits.
+
+KerasTuner's random search, Optuna and Ray Tune (two workers) call the same `fit` (`pip install '.[benchmarks]'`; what
+is not installed is left out). Of them the time of a step is the wall time of the whole search over all steps of its
+members, without what each member took before its second epoch beyond an epoch: that is shown as compiling.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -36,13 +43,13 @@ def examples(name: str) -> tuple[np.ndarray, np.ndarray]:
     return rng.random((count, width), dtype=np.float32), rng.integers(0, 10, count)
 
 
-def build(name: str) -> object:
+def build(name: str, rate: float = 1e-3) -> object:
     import keras
 
     width, hidden, _ = NETWORKS[name]
     between = [keras.layers.Dense(hidden, "relu") for _ in range(2 if hidden == 512 else 1)]
     model = keras.Sequential([keras.layers.Input((width,)), *between, keras.layers.Dense(10, "softmax")])
-    model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
@@ -62,6 +69,93 @@ def by_fit(name: str, members: int) -> tuple[float, float]:
         each.append((marks[-1] - marks[0]) / (EPOCHS - 1) / steps)
         first.append(marks[0] - begun - each[-1] * steps)
     return statistics.median(each), statistics.median(first)
+
+
+SEARCHED = 6
+"""Members of a search by another tool: one is trained after another, or two at a time."""
+
+
+def _watched() -> tuple[object, list[list[float]]]:
+    """A callback, and the times that it notes: of each training its begin and the ends of its epochs."""
+    import keras
+
+    marks: list[list[float]] = []
+    return keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: marks.append([time.perf_counter()]),
+        on_epoch_end=lambda epoch, logs: marks[-1].append(time.perf_counter()),
+    ), marks
+
+
+def _of_search(seconds: float, marks: list[list[float]], name: str, workers: int = 1) -> tuple[float, float]:
+    """Seconds a step of a search that took so many seconds, and to compile a member."""
+    steps = -(-NETWORKS[name][2] // BATCH[name])
+    first = [found[1] - found[0] - (found[-1] - found[1]) / (EPOCHS - 1) for found in marks]
+    return (seconds - sum(first) / workers) / (len(marks) * EPOCHS * steps), statistics.median(first)
+
+
+def by_keras_tuner(name: str, members: int) -> tuple[float, float]:
+    import keras_tuner
+
+    x, y = examples(name)
+    clock, marks = _watched()
+
+    def model(choice: keras_tuner.HyperParameters) -> object:
+        return build(name, choice.Float("learning_rate", 1e-4, 1e-2, sampling="log"))
+
+    with tempfile.TemporaryDirectory() as folder:
+        begun = time.perf_counter()
+        tuner = keras_tuner.RandomSearch(
+            model, objective="loss", max_trials=min(members, SEARCHED), seed=0, directory=folder
+        )
+        tuner.search(x, y, batch_size=BATCH[name], epochs=EPOCHS, verbose=0, callbacks=[clock])
+        return _of_search(time.perf_counter() - begun, marks, name)
+
+
+def by_optuna(name: str, members: int) -> tuple[float, float]:
+    import optuna
+
+    x, y = examples(name)
+    clock, marks = _watched()
+
+    def objective(trial: optuna.Trial) -> float:
+        model = build(name, trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True))
+        log = model.fit(x, y, batch_size=BATCH[name], epochs=EPOCHS, verbose=0, callbacks=[clock])
+        return log.history["loss"][-1]
+
+    begun = time.perf_counter()
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0))
+    study.optimize(objective, n_trials=min(members, SEARCHED))
+    return _of_search(time.perf_counter() - begun, marks, name)
+
+
+def by_ray_tune(name: str, members: int) -> tuple[float, float]:
+    import ray
+    from ray import tune
+
+    workers = 2
+
+    def trial(choice: dict[str, float]) -> None:
+        begun = time.perf_counter()
+        x, y = examples(name)
+        clock, marks = _watched()
+        model = build(name, choice["learning_rate"])
+        log = model.fit(x, y, batch_size=BATCH[name], epochs=EPOCHS, verbose=0, callbacks=[clock])
+        # A trial has a process of its own, which loads Keras first.
+        tune.report({"loss": log.history["loss"][-1], "marks": [begun, *marks[0][1:]]})
+
+    with tempfile.TemporaryDirectory() as folder:
+        ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level="error")
+        begun = time.perf_counter()
+        found = tune.Tuner(
+            tune.with_resources(trial, {"cpu": 1}),
+            param_space={"learning_rate": tune.loguniform(1e-4, 1e-2)},
+            tune_config=tune.TuneConfig(num_samples=min(members, SEARCHED), metric="loss", mode="min"),
+            run_config=tune.RunConfig(storage_path=folder, verbose=0),
+        ).fit()
+        seconds = time.perf_counter() - begun
+        marks = [result.metrics["marks"] for result in found]
+        ray.shutdown()
+    return _of_search(seconds, marks, name, workers)
 
 
 def by_population(name: str, members: int) -> tuple[float, float]:
@@ -140,9 +234,20 @@ def _timed(action: object, member_steps: int) -> tuple[float, float]:
 ARMS = {
     "fit, TensorFlow": ("tensorflow", by_fit),
     "fit, JAX": ("jax", by_fit),
+    "KerasTuner, TensorFlow": ("tensorflow", by_keras_tuner),
+    "Optuna, TensorFlow": ("tensorflow", by_optuna),
+    "Ray Tune, TensorFlow": ("tensorflow", by_ray_tune),
+    "Ray Tune, JAX": ("jax", by_ray_tune),
     "thalweg": ("jax", by_population),
     "by hand, JAX": ("jax", by_hand),
 }
+NEEDED = {"KerasTuner": "keras_tuner", "Optuna": "optuna", "Ray Tune": "ray"}
+"""The packages of the arms that are left out where they are not installed."""
+
+
+def installed(arm: str) -> bool:
+    package = NEEDED.get(arm.partition(",")[0])
+    return package is None or importlib.util.find_spec(package) is not None
 
 
 def main() -> None:
@@ -150,22 +255,26 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--members", type=int, default=64)
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=NETWORKS)
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
     parser.add_argument("--arm", nargs=2, metavar=("ARM", "NETWORK"), help="one measurement, as JSON")
     options = parser.parse_args()
     if options.arm:
         arm, network = options.arm
         print(json.dumps(ARMS[arm][1](network, options.members)))
         return
+    arms = [arm for arm in ARMS if arm in {*options.arms, "by hand, JAX"} and installed(arm)]
+    for arm in set(options.arms) - {*arms}:
+        print(f"{arm} is left out: its package is not installed (`pip install '.[benchmarks]'`).\n")
     print("| network | batch | arm | us a step of a member | times slower than by hand | compiling, s |")
     print("|---|---|---|---|---|---|")
     for network in options.networks:
         members = options.members if network != "784-512-512-10" else 2
-        found: dict[str, list[tuple[float, float]]] = {arm: [] for arm in ARMS}
+        found: dict[str, list[tuple[float, float]]] = {arm: [] for arm in arms}
         for _ in range(options.repeats):
-            for arm, (backend, _) in ARMS.items():
+            for arm in arms:
                 settings = {
                     **os.environ,
-                    "KERAS_BACKEND": backend,
+                    "KERAS_BACKEND": ARMS[arm][0],
                     "CUDA_VISIBLE_DEVICES": "",
                     "TF_CPP_MIN_LOG_LEVEL": "3",
                 }
