@@ -5,7 +5,10 @@ loop written by hand in JAX.
 
 Each arm has a process of its own, and the arms take turns. Shown is the time of one step of one member, in
 microseconds, its median over the repeats with their range: for `fit` from the second epoch on, for the populations
-the second call of the same program. What is compiled or traced before is shown apart, in seconds.
+from the second call of the same program on. What is compiled or traced before is shown apart, in seconds.
+
+Thalweg's members are eight seeds of eight learning rates, in one program, and shared among as many processes as there
+are cores, as it does where much is left to train.
 
 The hand-written loop is `jit`, `scan` and `vmap` over plain functions, with Adam as Kingma & Ba (2015) have it and no
 metric but the loss: what a population could be at most. Data: random pixels, and scikit-learn's digits.
@@ -28,6 +31,8 @@ import time
 import numpy as np
 
 EPOCHS = 3
+TIMED = 6.0
+"""Seconds for which a population is timed."""
 NETWORKS = {"784-10-10": (784, 10, 6_400), "64-64-10": (64, 64, 1_437), "784-512-512-10": (784, 512, 1_280)}
 BATCH = {"784-10-10": 32, "64-64-10": 32, "784-512-512-10": 128}
 
@@ -166,11 +171,25 @@ def by_population(name: str, members: int) -> tuple[float, float]:
     model._symbolic_build(data_batch=(x[: BATCH[name]], y[: BATCH[name]]))
     model.optimizer.build(model.trainable_variables)
     population = Population(model, (x, y, None), None, BATCH[name])
-    population.begin([Place.of(model)] * members)
+    seeds = max(members // 8, 1)  # of eight learning rates each, as many of one large network as there are
+    rates = members // seeds
+    population.begin([[Place.of(model)] * rates] * seeds)
     steps = -(-len(x) // BATCH[name])
-    orders = np.stack([np.random.default_rng(k).permutation(len(x)) for k in range(members)])
-    rates = np.tile(np.geomspace(1e-4, 1e-2, members), (steps, 1))
-    return _timed(lambda: population.epoch(orders, rates), steps * members)
+    orders = np.stack([np.random.default_rng(k).permutation(len(x)) for k in range(seeds)])
+    table = np.tile(np.geomspace(1e-4, 1e-2, rates), (steps, seeds, 1))
+    return _timed(lambda: population.epoch(orders, table), steps * members)
+
+
+def by_processes(name: str, members: int) -> tuple[float, float]:
+    """The same members in as many processes as there are cores, each with one thread, at the same time."""
+    from thalweg.keras.workers import cores, environment
+
+    count = min(cores(), members)
+    command = [sys.executable, __file__, "--arm", "thalweg", name, "--members", str(members // count)]
+    settings = {**os.environ, **environment("jax")}
+    made = [subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+    found = [json.loads(one.communicate()[0].splitlines()[-1]) for one in made]
+    return max(step for step, _ in found) / count, max(first for _, first in found)
 
 
 def by_hand(name: str, members: int) -> tuple[float, float]:
@@ -222,12 +241,13 @@ def by_hand(name: str, members: int) -> tuple[float, float]:
 
 
 def _timed(action: object, member_steps: int) -> tuple[float, float]:
-    seconds = []
-    for _ in range(EPOCHS):
+    """Over some seconds, so that processes that are begun together are measured beside one another."""
+    seconds: list[float] = []
+    while len(seconds) < EPOCHS or sum(seconds[1:]) < TIMED:
         begun = time.perf_counter()
         action()
         seconds.append(time.perf_counter() - begun)
-    again = min(seconds[1:])
+    again = statistics.median(seconds[1:])
     return again / member_steps, seconds[0] - again
 
 
@@ -239,6 +259,7 @@ ARMS = {
     "Ray Tune, TensorFlow": ("tensorflow", by_ray_tune),
     "Ray Tune, JAX": ("jax", by_ray_tune),
     "thalweg": ("jax", by_population),
+    "thalweg, all cores": ("jax", by_processes),
     "by hand, JAX": ("jax", by_hand),
 }
 NEEDED = {"KerasTuner": "keras_tuner", "Optuna": "optuna", "Ray Tune": "ray"}
