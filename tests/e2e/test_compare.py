@@ -35,7 +35,8 @@ def test_the_answer_and_a_row_for_each_kind_and_configuration(ended):
     first, _, counts, _, *rows = found.out.splitlines()
     assert re.fullmatch(r"Lowest validation loss: (sgd|adam) at 0.1, \S+ \(\S+ to \S+\)\.", first)
     assert counts == "8 trainings of 4 configurations; 0 diverged"
-    heads = ["BEST RATE", "GOOD RATES", "VALIDATION LOSS", "STEPS TO TARGET", "DIVERGED AT"]
+    heads = ["BEST RATE", "GOOD RATES", "VALIDATION LOSS", "STEPS TO TARGET"]
+    heads += ["TIME TO TARGET", "DIVERGED AT"]
     assert re.split(r"\s{2,}", rows[0].strip()) == heads
     assert {row.split()[0] for row in rows[1:3]} == {"sgd", "adam"}
     assert len([row for row in rows[5:] if row.startswith(("sgd", "adam"))]) == 4
