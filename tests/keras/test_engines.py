@@ -203,6 +203,29 @@ def test_a_member_can_be_certified(tmp_path) -> None:
 
 
 @on_jax
+def test_a_model_without_a_configuration_is_trained_and_not_kept() -> None:
+    class Scale(layers.Layer):
+        def __init__(self, by: float) -> None:
+            super().__init__()
+            self.by = by
+
+        def call(self, inputs):
+            return self.by * inputs
+
+    def scaled() -> keras.Model:
+        model = keras.Sequential([layers.Input((6,)), Scale(2.0), layers.Dense(1)])
+        model.compile("sgd", "mse")
+        return model
+
+    options = {"optimizers": ["sgd"], "learning_rates": [0.01], "seeds": 2, "epochs": 1}
+    study = thalweg.compare(scaled, DATA, **options)
+    assert "could not be kept (NotImplementedError" in study.members[0].record.info["kept"]["model"]
+    examination, certificate = study.best_valleys()
+    assert examination is not None and "no model was kept" in examination.missing["model"]
+    assert certificate is None
+
+
+@on_jax
 def test_classes_are_weighted_as_fit_weights_them() -> None:
     labels = (Y[:100, 0] > 0).astype(int)
 

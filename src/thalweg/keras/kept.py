@@ -73,7 +73,7 @@ def keep(
         try:
             kept[name] = part()
         except Exception as error:  # whatever a layer's configuration, a target or a disk may bring
-            kept[name] = f"it could not be kept ({type(error).__name__}: {error})"
+            kept[name] = _not_kept(error)
     return kept
 
 
@@ -93,6 +93,10 @@ def subject(folder: Path, kept: Mapping[str, Any], model: keras.Model | None = N
     return Subject(model, examples["training"], examples.get("validation"), total, trodden)
 
 
+def _not_kept(error: Exception) -> str:
+    return f"it could not be kept ({type(error).__name__}: {str(error).strip().split(chr(10), 1)[0][:200]})"
+
+
 def finalise(model: keras.Model) -> None:
     """Let layers that were adapted take over the weights given to them: they do not look there at each call."""
     for layer in model._flatten_layers(include_self=False):
@@ -105,17 +109,21 @@ def model_file(
     weights: Sequence[NDArray[Any]],
     optimizer: Sequence[NDArray[Any]],
     learning_rate: float,
-) -> tuple[bytes, dict[str, Any]]:
+) -> tuple[bytes | None, Any]:
     """A model with these values of its weights and its optimizer's variables as `model.npz`, and what was kept.
 
-    Its optimizer is the one that it has, at this rate, whatever it was compiled with.
+    Its optimizer is the one that it has, at this rate, whatever it was compiled with. Where the model has no
+    configuration there is no file, and a sentence without a full stop says why.
     """
-    configuration = keras.saving.serialize_keras_object(model)
-    if isinstance(compiled := configuration.get("compile_config"), dict):
-        compiled["optimizer"] = keras.saving.serialize_keras_object(model.optimizer)
-        compiled["optimizer"]["config"]["learning_rate"] = learning_rate
-    file = io.BytesIO()
-    _write(file, _arrays(json.dumps(configuration), weights, optimizer))
+    try:
+        configuration = keras.saving.serialize_keras_object(model)
+        if isinstance(compiled := configuration.get("compile_config"), dict):
+            compiled["optimizer"] = keras.saving.serialize_keras_object(model.optimizer)
+            compiled["optimizer"]["config"]["learning_rate"] = learning_rate
+        file = io.BytesIO()
+        _write(file, _arrays(json.dumps(configuration), weights, optimizer))
+    except Exception as error:  # whatever a layer's configuration may bring
+        return None, _not_kept(error)
     return file.getvalue(), {"weights": _digest(weights)}
 
 

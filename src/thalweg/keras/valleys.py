@@ -24,7 +24,9 @@ def valleys(members: Sequence[Member]) -> tuple[StudyExamination, Certificate | 
     try:
         folders = [run_folder(one.folder.parent, int(one.folder.name)) for one in members if one.folder]
         study = Study(tuple(map(str, folders)), tuple(read(folder) for folder in folders))
-        lacking = [name for name, record in study if "model" not in record.info.get("kept", {})]
+        lacking = [
+            name for name, record in study if not isinstance(record.info.get("kept", {}).get("model"), dict)
+        ]
         if lacking:
             return StudyExamination(missing={"model": f"no model was kept of {lacking[0]}"}), None
         examination = examine_runs(study, folders, PRODUCTS)
