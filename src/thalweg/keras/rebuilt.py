@@ -1,7 +1,8 @@
 """A script's compiled model made anew, as often as there are seeds."""
 
 import contextlib
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,14 +52,14 @@ class Rebuilder:
                 model.get_build_config(),
                 dict(model._compile_config.config),
                 own,
-                {type(layer).__name__: type(layer) for layer in layers.values()},
+                _known_by_name({type(layer) for layer in layers.values()}),
                 source,
             )
 
     def __call__(self) -> keras.Model:
         """A new model; raises `UnsupportedError` where it cannot be made."""
         with _told(), keras.saving.custom_object_scope(self.objects):
-            made = self.kind.from_config(self.configuration)
+            made = self.kind.from_config(copy.deepcopy(self.configuration))  # Keras takes it apart
             if not made.built:
                 made.build_from_config(self.build_configuration)
             metrics = _anew(self.compiled.get("metrics"))
@@ -79,6 +80,16 @@ def _told() -> Iterator[None]:
             f"the model cannot be made anew from its configuration ({type(error).__name__}: {reason}): call "
             "thalweg.compare with a function that builds it"
         ) from error
+
+
+def _known_by_name(classes: Iterable[type]) -> dict[str, Any]:
+    """Classes that are not Keras's own, by all names that a configuration may have for them."""
+    return {
+        name: kind
+        for kind in classes
+        if not kind.__module__.startswith("keras.")
+        for name in (kind.__name__, keras.saving.get_registered_name(kind))
+    }
 
 
 def _drawn(layer: keras.Layer | None, variable: keras.Variable) -> bool | None:
