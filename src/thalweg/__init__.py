@@ -1,6 +1,7 @@
 """Thalweg: are my network's parameters converging, why not, and what should I change?
 
-`import thalweg` loads neither Keras nor a backend; `thalweg.Watch` and `thalweg.compare` do, when first used.
+`import thalweg` loads neither Keras nor a backend; `thalweg.Watch`, `thalweg.compare` and `thalweg.lr_find` do,
+when first used.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from thalweg.diagnosis import diagnose, report
 from thalweg.errors import RunFolderError, ThalwegError, UnsupportedError, UsageError
 from thalweg.finding import Diagnosis, Evidence, Family, Finding, Remedy, Safety, Verdict
 from thalweg.profiles import Profiles
+from thalweg.rate_suggestion import RateSuggestion
 from thalweg.record import Event, Record, Series
 from thalweg.rule import Rule
 from thalweg.rules import RULES
@@ -22,6 +24,7 @@ from thalweg.store import read
 if TYPE_CHECKING:
     from thalweg.keras import Watch
     from thalweg.keras.comparing import compare
+    from thalweg.keras.rate_finding import lr_find
 
 __version__ = "0.1.0"
 
@@ -40,6 +43,7 @@ __all__ = [
     "Member",
     "Outcome",
     "Profiles",
+    "RateSuggestion",
     "Record",
     "Remedy",
     "Rule",
@@ -56,6 +60,7 @@ __all__ = [
     "certify",
     "compare",
     "diagnose",
+    "lr_find",
     "read",
     "report",
     "verify",
@@ -71,4 +76,8 @@ def __getattr__(name: str) -> Any:
         from thalweg.keras.comparing import compare
 
         return compare
+    if name == "lr_find":
+        from thalweg.keras.rate_finding import lr_find
+
+        return lr_find
     raise AttributeError(f"module 'thalweg' has no attribute {name!r}")

@@ -9,6 +9,7 @@ from thalweg.cli.compare import compare
 from thalweg.cli.diagnose import diagnose
 from thalweg.cli.explain import explain
 from thalweg.cli.list import list_runs
+from thalweg.cli.lr_find import lr_find
 from thalweg.cli.report import report
 from thalweg.cli.run import run
 from thalweg.cli.verify import verify
@@ -24,6 +25,7 @@ def thalweg() -> None:
       thalweg run train.py --epochs 20    watch a Keras script, unchanged
       thalweg check train.py              what speaks against it, before it trains
       thalweg compare train.py            which optimizer and learning rate suit it best
+      thalweg lr-find train.py            which learning rate suits it
       thalweg list                        the runs so far
       thalweg diagnose runs/train         what is wrong, and what to do about it
       thalweg diagnose history.csv        the same of a log that another tool wrote
@@ -38,5 +40,5 @@ def thalweg() -> None:
     """
 
 
-for command in (run, check, compare, diagnose, certify, verify, report, explain, list_runs):
+for command in (run, check, compare, lr_find, diagnose, certify, verify, report, explain, list_runs):
     thalweg.add_command(command)

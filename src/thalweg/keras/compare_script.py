@@ -46,11 +46,13 @@ def compared_script(
     Raises `UsageError` where there is no such script, or several fits in it of which none was chosen, `SystemExit`
     with the script's own code where it failed, and whatever `thalweg.compare` raises.
     """
-    return _compared(taken_fit(script, arguments, wish.fit), script, wish, progress)
+    return _compared(taken_fit(script, arguments, wish.fit, "compare"), script, wish, progress)
 
 
-def taken_fit(script: str, arguments: Sequence[str], number: int | None) -> dict[str, Any]:
+def taken_fit(script: str, arguments: Sequence[str], number: int | None, purpose: str) -> dict[str, Any]:
     """The arguments of the script's `fit`, the model as `self`; of several the one with this number.
+
+    `purpose` is what they are wanted for, in words.
 
     Raises `UsageError` where there is no such script or fit, or several of which none was chosen, and `SystemExit`
     with the script's own code where it failed.
@@ -67,9 +69,25 @@ def taken_fit(script: str, arguments: Sequence[str], number: int | None) -> dict
     if taking.found is None:
         if not code:
             which = "" if (number or 1) == 1 else f" {number} times"
-            raise UsageError(f"{script} never called fit{which}: there is nothing to compare.")
+            raise UsageError(f"{script} never called fit{which}: there is nothing to {purpose}.")
         raise SystemExit(code)
     return taking.found
+
+
+def examples(given: dict[str, Any], what: str) -> tuple[Any, Any]:
+    """Training and validation data of a `fit`; raises `UsageError` where `what` cannot train on them as it does."""
+    from keras.src.trainers.data_adapters.array_slicing import train_validation_split
+
+    data, validation = (given["x"], given["y"], given["sample_weight"]), given["validation_data"]
+    if given["y"] is None:
+        raise UsageError(f"The script trains on a pipeline or generator: {what} takes arrays.")
+    if given["steps_per_epoch"]:
+        raise UsageError(
+            f"The script's epochs are cut short by steps_per_epoch: {what} trains on all examples."
+        )
+    if given["validation_split"] and validation is None:
+        data, validation = train_validation_split(data, validation_split=given["validation_split"])
+    return data, validation
 
 
 def _fits(path: Path) -> list[int]:
@@ -118,24 +136,13 @@ class _Taking:
 def _compared(
     given: dict[str, Any], script: str, wish: Wish, progress: "Progress | None"
 ) -> tuple[ComparisonStudy, Path]:
-    from keras.src.trainers.data_adapters.array_slicing import train_validation_split
-
     from thalweg.keras.comparing import prepared, trained
     from thalweg.keras.rebuilt import Rebuilder
     from thalweg.keras.valleys import valleys
 
-    model, data = given["self"], (given["x"], given["y"], given["sample_weight"])
-    validation = given["validation_data"]
-    if given["y"] is None:
-        raise UsageError("The script trains on a pipeline or generator: only arrays can be compared.")
-    if given["steps_per_epoch"]:
-        raise UsageError(
-            "The script's epochs are cut short by steps_per_epoch: a comparison trains on all examples."
-        )
-    if given["validation_split"] and validation is None:
-        data, validation = train_validation_split(data, validation_split=given["validation_split"])
+    data, validation = examples(given, "a comparison")
     problem, tasks = prepared(
-        Rebuilder.of(model, Path(script).read_text(encoding="utf-8", errors="replace")),
+        Rebuilder.of(given["self"], Path(script).read_text(encoding="utf-8", errors="replace")),
         data,
         validation_data=validation,
         class_weight=given["class_weight"],

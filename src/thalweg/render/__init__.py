@@ -8,6 +8,7 @@ from thalweg.render.comparison import ComparisonView
 from thalweg.render.comparison_page import comparison_page, comparison_table
 from thalweg.render.page import page
 from thalweg.render.profiles import ProfilesView, profiles_page
+from thalweg.render.rate_suggestion import RateSuggestionView
 from thalweg.render.study import study_page
 from thalweg.render.terminal import ConcernsView, DiagnosisView, RunRow, RunsTable, finding_line, terminal
 
@@ -17,6 +18,7 @@ __all__ = [
     "ConcernsView",
     "DiagnosisView",
     "ProfilesView",
+    "RateSuggestionView",
     "RunRow",
     "RunsTable",
     "comparison_page",
