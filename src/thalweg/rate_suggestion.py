@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 class RateSuggestion:
     """A learning rate for a training of `budget` steps, and what it was told from.
 
-    - `rate`: with `low` and `high` the interval that holds the best one in 95 % (see `stats.optimal_rate`).
+    - `rate`: with `low` and `high`, between which the best one lies (how often: `stats.optimal_rate.HELD`).
     - `stable`: the highest rate tried up to which, from the best on, the loss of every seed was finite and at the
       end no higher than at the start; `rate` is never above it.
     - `own`: the rate that the optimizer had.

@@ -33,7 +33,9 @@ def test_the_rate_and_how_it_stands_to_the_scripts_own(ended):
     assert "after the fit" not in found.out
     first, own, stable, use = found.out.splitlines()[:4]
     number = r"(\d\S*)"
-    said = rf"Learning rate for adam: {number}, the best one being between {number} and {number} \(95 %\)\."
+    said = (
+        rf"Learning rate for adam: {number}, the best one being between {number} and {number} \(78 % sure\)\."
+    )
     matched = re.fullmatch(said, first)
     assert matched, first
     rate, low, high = map(float, matched.groups())

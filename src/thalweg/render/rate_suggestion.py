@@ -8,6 +8,7 @@ from rich.text import Text
 
 from thalweg.rate_suggestion import RateSuggestion
 from thalweg.render.lines import Lines
+from thalweg.stats.optimal_rate import HELD
 from thalweg.words import duration, figure, percent, plural
 
 _WORDS = {"validation_loss": "validation loss", "loss": "training loss"}
@@ -24,7 +25,7 @@ class RateSuggestionView:
         yield from page.lines(
             Text(
                 f"Learning rate for {found.optimizer}: {figure(found.rate)}, "
-                f"the best one being between {figure(found.low)} and {figure(found.high)} (95 %).",
+                f"the best one being between {figure(found.low)} and {figure(found.high)} ({percent(HELD)} sure).",
                 style="bold",
             )
         )
