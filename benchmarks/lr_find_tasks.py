@@ -114,7 +114,8 @@ def _number(text: str) -> bool:
 
 def messages(train: int, held: int, length: int = 30, words: int = 2000) -> tuple[Arrays, Arrays]:
     """SMS messages as numbers of words; spam or not."""
-    lines = [line.split("\t", 1) for line in (SHARED / "text/sms-spam.tsv").read_text("utf-8").splitlines()]
+    lines = [line.split("\t", 1) for line in (SHARED / "text/sms-spam.tsv").read_text("utf-8").split("\n")]
+    lines = [line for line in lines if len(line) == 2]
     texts = [text.lower().split() for _, text in lines]
     counts: dict[str, int] = {}
     for text in texts:
