@@ -205,15 +205,15 @@ def test_a_member_can_be_certified(tmp_path) -> None:
 @on_jax
 def test_a_model_without_a_configuration_is_trained_and_not_kept() -> None:
     class Scale(layers.Layer):
-        def __init__(self, by: float) -> None:
+        def __init__(self, scaled) -> None:
             super().__init__()
-            self.by = by
+            self.scaled = scaled
 
         def call(self, inputs):
-            return self.by * inputs
+            return self.scaled(inputs)
 
     def scaled() -> keras.Model:
-        model = keras.Sequential([layers.Input((6,)), Scale(2.0), layers.Dense(1)])
+        model = keras.Sequential([layers.Input((6,)), Scale(lambda inputs: 2.0 * inputs), layers.Dense(1)])
         model.compile("sgd", "mse")
         return model
 
@@ -253,6 +253,7 @@ def dying(folder: str, job: int) -> int:
     return job * job
 
 
+@on_jax  # of each backend alike, and four processes that load it
 def test_what_a_killed_worker_left_is_done_by_others(tmp_path) -> None:
     environment = {"PYTHONPATH": str(Path(__file__).parent)}
     found = list(in_processes(dying, str(tmp_path), [1, 2, 3], 2, environment))

@@ -25,7 +25,7 @@ from thalweg.keras.identity import identity
 from thalweg.keras.kept import keep_examples, weighted
 from thalweg.keras.optimizers import optimizer as optimizer_named
 from thalweg.keras.problem import Problem, Task
-from thalweg.keras.schedules import Schedule, schedule_name
+from thalweg.keras.schedules import Schedule, rates, schedule_name
 from thalweg.keras.valleys import valleys
 from thalweg.store.studies import StudyStore, read_members
 
@@ -163,6 +163,8 @@ def prepared(
         raise UsageError("There is nothing to train: give at least one of each, and a seed.")
     if shuffle not in (True, False, "once"):
         raise UsageError(f"shuffle is True, False or 'once': got {shuffle!r}.")
+    for schedule in by_name.values():
+        rates(schedule, plan[0].learning_rate, 1)  # raises where it makes none
     problem = Problem(
         build_model,
         training,

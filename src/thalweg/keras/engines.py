@@ -53,11 +53,11 @@ def _compiled(problem: Problem, tasks: Sequence[Task], told: Told, count: int) -
     """In this process; what takes long is left to others, where one program does not fill the cores."""
     from thalweg.keras.autodiff.jax import on_cpu
 
-    left = len(tasks)
     waiting = kinds(tasks)
+    trainer = None
     while waiting:
         kind, members = waiting.pop(0)
-        trainer = SideBySide(problem, kind)
+        trainer = SideBySide(problem, kind, trainer)
         try:
             shape, queue = trainer.fitting(members, WIDTH, _memory())
             width, searched = shape[0] * shape[1], False
@@ -133,9 +133,10 @@ def _train_chunk(problem: Problem, job: Job) -> list[Trained]:
     global _trainer
     kind, tasks, memory = job
     if _trainer is None or _trainer[0] is not problem or _trainer[1] != kind:
+        before = _trainer[2] if _trainer is not None and _trainer[0] is problem else None
         if _trainer is not None:
             _trainer[2].close()
-        _trainer = (problem, kind, SideBySide(problem, kind))
+        _trainer = (problem, kind, SideBySide(problem, kind, before))
     shape, queue = _trainer[2].fitting(tasks, len(tasks), memory)
     return [one for chunk in queue for one in _trainer[2].train(chunk, shape, lambda done, died: None)]
 

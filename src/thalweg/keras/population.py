@@ -57,7 +57,8 @@ class Population:
     values: a member's are in its `place`.
 
     Its optimizer's learning rate must be a variable, which each step is given. `close` takes out again what the
-    model was made to show.
+    model was made to show. What a population `before` compiled to validate serves this one too, where they differ in
+    their optimizers alone.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Population:
         validation: Batch | None,
         batch_size: int,
         validation_batch_size: int | None = None,
+        before: "Population | None" = None,
     ) -> None:
         from thalweg.keras.autodiff.jax import SideBySide
 
@@ -82,7 +84,8 @@ class Population:
         self._interpose(model.optimizer, "stateless_apply", self._stateless_apply)
         for metric in loss_metrics(model):
             self._interpose(metric, "update_state", self._update_state)
-        self._steps, self._tests = SideBySide(self._step), SideBySide(self._test, alike=True)
+        self._steps = SideBySide(self._step)
+        self._tests: Any = SideBySide(self._test, alike=True) if before is None else before._tests
         self._state: Any = None
 
     def close(self) -> None:

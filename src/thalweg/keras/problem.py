@@ -15,6 +15,7 @@ from thalweg.keras.arguments import FitArguments
 from thalweg.keras.before import Before
 from thalweg.keras.facts import run_facts
 from thalweg.keras.feed import Batch, mapped
+from thalweg.keras.global_state import seed_everything
 from thalweg.keras.model_facts import model_facts
 from thalweg.keras.schedules import Schedule, rates
 
@@ -66,7 +67,10 @@ class Problem:
 
         Raises `UsageError` where `build_model` makes no compiled model, `UnsupportedError` where its step fails.
         """
-        keras.utils.set_random_seed(seed)
+        if keras.backend.backend() == "jax":
+            seed_everything(seed)  # as below, but for TensorFlow, which takes seconds to be loaded
+        else:
+            keras.utils.set_random_seed(seed)
         model = self.build_model()
         if not isinstance(model, keras.Model) or not getattr(model, "compiled", False):
             raise UsageError("build_model is to return a compiled Keras model: call compile with its loss.")

@@ -62,8 +62,11 @@ class SideBySide:
     `step_seconds` is what a step of a member took in the last epoch, `compile_seconds` what the first one took more.
     """
 
-    def __init__(self, problem: Problem, kind: Kind) -> None:
+    def __init__(self, problem: Problem, kind: Kind, before: "SideBySide | None" = None) -> None:
         self._problem, self._size = problem, kind[1]
+        alike = before is not None and before._size == self._size and before._model is not None
+        self._before: Population | None = before._population if before is not None and alike else None
+        self._population: Population
         self._starts: dict[tuple[int, str], tuple[Place, dict[str, Any]]] = {}
         self._model: keras.Model | None = None
         self.step_seconds = self.compile_seconds = math.nan
@@ -172,7 +175,11 @@ class SideBySide:
             if self._model is None:
                 self._model = model
                 self._population = Population(
-                    model, self._problem.training, self._problem.validation, self._size
+                    model,
+                    self._problem.training,
+                    self._problem.validation,
+                    self._size,
+                    before=self._before,
                 )
         return self._starts[key]
 
