@@ -67,19 +67,16 @@ class SideBySide:
         needs = self._made(*given).memory_analysis()
         return int(needs.argument_size_in_bytes + needs.output_size_in_bytes + needs.temp_size_in_bytes)
 
-    def steps_alone(self, *given: Any) -> bool:
-        """Whether a step alone is compiled; known without compiling it."""
-        if self._apart is None:
-            self._apart = on_cpu() and "conv_general_dilated" in str(self._loop.trace(*given).jaxpr)
-        return self._apart
-
     def _made(self, shared: Any, state: Any, rows: Any, rate: Any) -> Any:
-        function, given = self._loop, (shared, state, rows, rate)
-        if self.steps_alone(*given):
-            function, given = self._step, (shared, state, rows[0], rate[0])
-        shapes = tuple(value.shape for value in jax.tree.leaves(given[1:]))
+        one = slice(1) if self._apart else slice(None)
+        shapes = tuple(value.shape for value in jax.tree.leaves((state, rows[one], rate[one])))
         if shapes not in self._compiled:
-            self._compiled[shapes] = function.lower(*given).compile()
+            traced = self._loop.trace(shared, state, rows, rate)
+            if self._apart is None:
+                self._apart = on_cpu() and "conv_general_dilated" in str(traced.jaxpr)
+            if self._apart:
+                traced = self._step.trace(shared, state, rows[0], rate[0])
+            self._compiled[shapes] = traced.lower().compile()
         return self._compiled[shapes]
 
 
