@@ -36,6 +36,16 @@ def test_the_best_what_is_like_it_and_a_row_for_each_kind() -> None:
     assert "93.8 % confidence; target: 0.422, 5 % above the lowest" in " ".join(lines[-2:])
 
 
+def test_a_target_that_was_never_reached_is_said_to_be_that() -> None:
+    given = samples.compared()
+    lines = printed(ComparisonView(replace(given, target=0.1)))
+    assert (
+        lines[1] == "No training reached the target of 0.1: the lowest validation loss of any epoch was 0.4."
+    )
+    assert "never" in lines[6] and lines[2].startswith("All others are worse")
+    assert not any("No training" in line for line in printed(ComparisonView(replace(given, target=0.41))))
+
+
 def test_full_has_a_row_for_each_configuration() -> None:
     lines = printed(ComparisonView(samples.compared(), full=True))
     rows = [line for line in lines[8:] if line.startswith(("sgd", "adam"))]

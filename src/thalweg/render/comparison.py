@@ -8,7 +8,16 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from thalweg.comparison import Comparison
-from thalweg.render.comparison_words import Names, alike, best, configurations, counts, kinds, legend
+from thalweg.render.comparison_words import (
+    Names,
+    alike,
+    best,
+    configurations,
+    counts,
+    kinds,
+    legend,
+    unreached,
+)
 from thalweg.render.lines import Lines
 
 _MOST = 40
@@ -26,6 +35,8 @@ class ComparisonView:
         page, given = Lines(console, options), self.comparison
         names = Names.of(given)
         yield from page.lines(Text(best(given, names), style="bold"))
+        if never := unreached(given):
+            yield from page.lines(Text(never))
         if same := alike(given, names):
             yield from page.lines(Text(same))
         yield from page.lines(Text(counts(given), style="dim"))

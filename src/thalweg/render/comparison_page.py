@@ -11,7 +11,16 @@ from thalweg.finding import Diagnosis
 from thalweg.record import Record
 from thalweg.render.charts import charts
 from thalweg.render.comparison_pictures import arrivals, courses, sensitivity
-from thalweg.render.comparison_words import Names, alike, best, configurations, kinds, legend, seeds
+from thalweg.render.comparison_words import (
+    Names,
+    alike,
+    best,
+    configurations,
+    kinds,
+    legend,
+    seeds,
+    unreached,
+)
 from thalweg.render.facts import about_compared
 from thalweg.render.figures import figures
 from thalweg.render.frame import asset, framed, version
@@ -45,7 +54,8 @@ def comparison_page(
     drawn: list[Picture] = courses(comparison, names)
     drawn += [p for p in (sensitivity(comparison, names), arrivals(comparison, names)) if p]
     valleys = () if examination is None else _between(comparison, examination, certificate)
-    level, same = comparison.level(first), alike(comparison, names)
+    level = comparison.level(first)
+    same = " ".join(filter(None, (unreached(comparison), alike(comparison, names))))
     record = comparison.of()[first.configuration][0].record
     return framed(
         charts(Record.of([]), Diagnosis("", ())).payload(),

@@ -65,6 +65,18 @@ def alike(comparison: Comparison, names: Names) -> str:
     )
 
 
+def unreached(comparison: Comparison) -> str:
+    """That a target that was asked for was never reached, and how near anything came; empty where one was."""
+    if comparison.target is None or any(summary.reached for summary in comparison.summaries()):
+        return ""
+    losses = [m.curves[comparison.score].values for m in comparison if comparison.score in m.curves]
+    finite = np.concatenate([values[np.isfinite(values)] for values in losses])
+    if not len(finite):
+        return f"No training reached the target of {figure(comparison.target)}."
+    lowest = f"the lowest {LOSSES[comparison.score]} of any epoch was {figure(float(finite.min()))}"
+    return f"No training reached the target of {figure(comparison.target)}: {lowest}."
+
+
 def counts(comparison: Comparison) -> str:
     """How many trainings there were, and what became of them."""
     summaries = comparison.summaries()
