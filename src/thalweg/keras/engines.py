@@ -23,6 +23,8 @@ _WORTH = 15.0
 """Seconds of work that are left, for processes to be started."""
 _WORTH_COMPILING = 20.0
 """Times the seconds of a compilation that are left, for other widths to be tried."""
+_MACHINE = 8 << 30
+"""Bytes of a machine that does not tell."""
 _BUSY = 0.75
 """The share of the cores that one program must fill, for no others to be started."""
 
@@ -152,7 +154,9 @@ def _memory() -> int:
         from thalweg.keras.autodiff.jax import device_memory
 
         on_device = device_memory()
-    found = [on_device or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    sized = hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names  # not on Windows
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if sized else _MACHINE
+    found = [on_device or machine]
     for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
             with open(name) as file:  # noqa: PTH123
