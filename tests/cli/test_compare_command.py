@@ -79,6 +79,13 @@ def test_options_stand_before_or_behind_the_script_and_the_rest_is_its_own(wishe
     assert "the study is in studies/train-12345678: the same command goes on with it" in result.stderr
 
 
+def test_an_option_that_is_nearly_one_is_asked_about(wishes):
+    result = ask("train.py", "--optimizer=sgd", "--width", "64")
+    assert result.exit_code == 0 and wishes[0][1] == ["--optimizer=sgd", "--width", "64"]
+    assert "--optimizer is given to the script: did you mean --optimizers?" in result.stderr
+    assert "--width is" not in result.stderr
+
+
 def test_a_file_says_the_same_and_the_command_line_holds(wishes, tmp_path):
     file = tmp_path / "study.toml"
     file.write_text(

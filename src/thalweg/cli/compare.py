@@ -17,7 +17,7 @@ from click.core import ParameterSource
 from thalweg.cli.output import progressing, say
 from thalweg.cli.study_file import StudyFile, read_study_file
 from thalweg.comparison_study import ComparisonStudy
-from thalweg.errors import UsageError
+from thalweg.errors import UsageError, nearest
 from thalweg.profiles import Profiles
 from thalweg.store.studies import read_members
 from thalweg.words import figure
@@ -102,6 +102,10 @@ def compare(context: click.Context, /, script: str, arguments: tuple[str, ...], 
 
     The exit code is the script's own where it fails; else 0, or 2 where nothing can be compared as asked.
     """
+    ours = [option.opts[0] for option in context.command.params if isinstance(option, click.Option)]
+    for word in (word.partition("=")[0] for word in arguments if word.startswith("--")):
+        if word not in ours and (near := nearest(word, ours)):
+            say([f"{word} is given to the script{near}"])
     if Path(script).suffix == ".toml":
         options = {name: option for option in context.command.params if (name := _written(option))}
         file = read_study_file(Path(script), options)
