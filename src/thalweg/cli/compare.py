@@ -1,5 +1,6 @@
 """`thalweg compare`: a script's training under many configurations, with several seeds each."""
 
+import difflib
 import json
 import os
 import subprocess
@@ -17,13 +18,16 @@ from click.core import ParameterSource
 from thalweg.cli.output import progressing, say
 from thalweg.cli.study_file import StudyFile, read_study_file
 from thalweg.comparison_study import ComparisonStudy
-from thalweg.errors import UsageError, nearest
+from thalweg.errors import UsageError
 from thalweg.profiles import Profiles
 from thalweg.store.studies import read_members
 from thalweg.words import figure
 
 if TYPE_CHECKING:
     from thalweg.keras.comparing import Standing
+
+_NEARLY = 0.85
+"""Options are so much alike (difflib's ratio) of which one is probably meant to be the other."""
 
 
 @click.command(
@@ -104,8 +108,8 @@ def compare(context: click.Context, /, script: str, arguments: tuple[str, ...], 
     """
     ours = [option.opts[0] for option in context.command.params if isinstance(option, click.Option)]
     for word in (word.partition("=")[0] for word in arguments if word.startswith("--")):
-        if word not in ours and (near := nearest(word, ours)):
-            say([f"{word} is given to the script{near}"])
+        if word not in ours and (near := difflib.get_close_matches(word, ours, 1, _NEARLY)):
+            say([f"{word} is given to the script: did you mean {near[0]}?"])
     if Path(script).suffix == ".toml":
         options = {name: option for option in context.command.params if (name := _written(option))}
         file = read_study_file(Path(script), options)
