@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from thalweg.comparison import Member
 from thalweg.keras.course import OWN, given_up, name_of
 from thalweg.keras.feed import Batch, mapped
-from thalweg.keras.kept import model_file
+from thalweg.keras.kept import configuration_of, model_file
 from thalweg.keras.problem import Problem, Task
 from thalweg.keras.watch import Watch
 from thalweg.record import Record
@@ -48,7 +48,7 @@ def train_by_fit(problem: Problem, task: Task) -> Trained:
             [np.asarray(ops.convert_to_numpy(variable.value)) for variable in variables]
             for variables in (model.weights, model.optimizer.variables)
         )
-        file, kept = model_file(model, weights, state, configuration.learning_rate)
+        file, kept = model_file(configuration_of(model), weights, state, configuration.learning_rate)
         facts["kept"] = {**problem.kept, "model": kept}
     facts |= {
         "name": name_of(configuration, seed),

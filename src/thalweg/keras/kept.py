@@ -104,26 +104,34 @@ def finalise(model: keras.Model) -> None:
             layer.finalize_state()
 
 
+def configuration_of(model: keras.Model) -> dict[str, Any] | str:
+    """What `model_file` takes: the model's configuration, with the optimizer that it has instead of that it had.
+
+    Where there is none, a sentence without a full stop says why.
+    """
+    try:
+        configuration: dict[str, Any] = keras.saving.serialize_keras_object(model)
+        if isinstance(compiled := configuration.get("compile_config"), dict):
+            compiled["optimizer"] = keras.saving.serialize_keras_object(model.optimizer)
+        json.dumps(configuration)
+    except Exception as error:  # whatever a layer's configuration may bring
+        return _not_kept(error)
+    return configuration
+
+
 def model_file(
-    model: keras.Model,
+    configuration: dict[str, Any] | str,
     weights: Sequence[NDArray[Any]],
     optimizer: Sequence[NDArray[Any]],
     learning_rate: float,
 ) -> tuple[bytes | None, Any]:
-    """A model with these values of its weights and its optimizer's variables as `model.npz`, and what was kept.
-
-    Its optimizer is the one that it has, at this rate, whatever it was compiled with. Where the model has no
-    configuration there is no file, and a sentence without a full stop says why.
-    """
-    try:
-        configuration = keras.saving.serialize_keras_object(model)
-        if isinstance(compiled := configuration.get("compile_config"), dict):
-            compiled["optimizer"] = keras.saving.serialize_keras_object(model.optimizer)
-            compiled["optimizer"]["config"]["learning_rate"] = learning_rate
-        file = io.BytesIO()
-        _write(file, _arrays(json.dumps(configuration), weights, optimizer))
-    except Exception as error:  # whatever a layer's configuration may bring
-        return None, _not_kept(error)
+    """A model with these values and this learning rate as `model.npz`, and what was kept; or none, and why."""
+    if isinstance(configuration, str):
+        return None, configuration
+    if isinstance(compiled := configuration.get("compile_config"), dict):
+        compiled["optimizer"]["config"]["learning_rate"] = learning_rate
+    file = io.BytesIO()
+    _write(file, _arrays(json.dumps(configuration), weights, optimizer))
     return file.getvalue(), {"weights": _digest(weights)}
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from thalweg.comparison import Configuration, Member
 from thalweg.errors import UnsupportedError
 from thalweg.keras.course import OWN, Course
-from thalweg.keras.kept import model_file
+from thalweg.keras.kept import configuration_of, model_file
 from thalweg.keras.names import tensor_names
 from thalweg.keras.population import Place, Population
 from thalweg.keras.problem import Problem, Task, traced
@@ -59,7 +59,7 @@ def chunks(tasks: Sequence[Task], width: int) -> tuple[Shape, list[list[Task]]]:
 class SideBySide:
     """Trains members of one optimizer and batch size; what was compiled is used again.
 
-    `step_seconds` is what a step of a member took in the last epoch, `compile_seconds` what the first one took more.
+    `step_seconds` is what a step of a member took in the last epoch, `compile_seconds` what compiling has taken.
     """
 
     def __init__(self, problem: Problem, kind: Kind, before: "SideBySide | None" = None) -> None:
@@ -69,7 +69,8 @@ class SideBySide:
         self._population: Population
         self._starts: dict[tuple[int, str], tuple[Place, dict[str, Any]]] = {}
         self._model: keras.Model | None = None
-        self.step_seconds = self.compile_seconds = math.nan
+        self._configuration: dict[str, Any] | str = ""
+        self.step_seconds, self.compile_seconds = math.nan, 0.0
 
     def fitting(self, tasks: Sequence[Task], width: int, memory: int) -> tuple[Shape, list[list[Task]]]:
         """These in chunks of the largest width up to this one whose program takes at most so many bytes; at least 1.
@@ -88,7 +89,10 @@ class SideBySide:
         while True:
             found = chunks(tasks, width)
             population, orders, rates = self._begun(*found)
-            if width == 1 or traced(population.memory, orders, rates) <= memory:
+            begun = time.perf_counter()
+            fits = traced(population.memory, orders, rates) <= memory
+            self.compile_seconds += time.perf_counter() - begun
+            if width == 1 or fits:
                 return found
             width //= 2
 
@@ -135,7 +139,7 @@ class SideBySide:
             if small.size <= grid.size // 2 and epoch and seconds * left / 2 > first - seconds:
                 population.keep(np.array([[places[member] for member in row] for row in small]))
                 grid = small
-        self.compile_seconds = first - self.step_seconds * steps * math.prod(shape)
+        self.compile_seconds += max(first - self.step_seconds * steps * math.prod(shape), 0.0)
         each, places = (time.perf_counter() - begun) / count, _places(grid)
         for member, (configuration, seed) in enumerate(tasks):
             end = population.end(*places[member]) if member in alive else None
@@ -200,7 +204,8 @@ class SideBySide:
                 )
             )
             weights = [values[id(variable)] for variable in model.weights]
-            file, kept = model_file(model, weights, end.optimizer, configuration.learning_rate)
+            self._configuration = self._configuration or configuration_of(model)
+            file, kept = model_file(self._configuration, weights, end.optimizer, configuration.learning_rate)
             facts = {**facts, "kept": {**self._problem.kept, "model": kept}}
         record = course.record(facts, names, configuration, seed)
         member = Member.of(configuration, seed, record, keras.backend.backend(), seconds)
