@@ -171,7 +171,8 @@ def by_population(name: str, members: int) -> tuple[float, float]:
     model._symbolic_build(data_batch=(x[: BATCH[name]], y[: BATCH[name]]))
     model.optimizer.build(model.trainable_variables)
     population = Population(model, (x, y, None), None, BATCH[name])
-    seeds = max(members // 8, 1)  # of eight learning rates each, as many of one large network as there are
+    members = 1 if name == "784-512-512-10" else members  # as many as compare has in a program of it
+    seeds = max(members // 8, 1)  # of eight learning rates each
     rates = members // seeds
     population.begin([[Place.of(model)] * rates] * seeds)
     steps = -(-len(x) // BATCH[name])

@@ -25,7 +25,7 @@ _WORTH_COMPILING = 20.0
 """Times the seconds of a compilation that are left, for other widths to be tried."""
 _MACHINE = 8 << 30
 """Bytes of a machine that does not tell."""
-_BUSY = 0.75
+_BUSY = 0.95
 """The share of the cores that one program must fill, for no others to be started."""
 
 Engine = Callable[[Problem, Sequence[Task], Told], Iterator[Trained]]
@@ -72,7 +72,7 @@ def _compiled(problem: Problem, tasks: Sequence[Task], told: Told, count: int) -
                 seconds = trainer.step_seconds * problem.steps(kind[1]) * problem.epochs * left
                 if queue and not searched and seconds > _WORTH_COMPILING * trainer.compile_seconds:
                     searched = True
-                    width = trainer.fastest(rest, width)
+                    width = trainer.fastest(rest, _memory())
                     shape, queue = chunks(rest, width)
                 if count > 1 and seconds > _WORTH and busy < _BUSY and on_cpu():
                     others = rest + [task for _, tasks in waiting for task in tasks]

@@ -15,7 +15,7 @@ from thalweg.errors import UnsupportedError
 from thalweg.keras.course import OWN, Course
 from thalweg.keras.kept import configuration_of, model_file
 from thalweg.keras.names import tensor_names
-from thalweg.keras.population import Place, Population
+from thalweg.keras.population import Place, Population, Values
 from thalweg.keras.problem import Problem, Task, traced
 from thalweg.store.studies import Trained
 
@@ -27,6 +27,8 @@ Told = Callable[[int, int], None]
 """Told of so many epochs of members that were trained, or need not be any more, and of members that died."""
 WIDTHS = (1, 4, 16, 64)
 """Members in one program, among which the fastest is looked for."""
+_CACHE = 8 << 20
+"""Bytes of values that the members of a program may have on a CPU until widths are measured."""
 _STEPS = 8
 """So many are timed for that."""
 
@@ -75,17 +77,17 @@ class SideBySide:
     def fitting(self, tasks: Sequence[Task], width: int, memory: int) -> tuple[Shape, list[list[Task]]]:
         """These in chunks of the largest width up to this one whose program takes at most so many bytes; at least 1.
 
-        It is 1 for convolutions on a CPU: those of several members are a grouped convolution, which XLA does slowly.
+        On a CPU it is 1 for convolutions, for those of several members are a grouped one, which XLA does slowly; and
+        the values of all members are to fit into a cache.
         """
         from thalweg.keras.autodiff.jax import on_cpu
 
-        place = self._start(tasks[0])[0]
+        self._start(tasks[0])
         assert self._model is not None
         if on_cpu() and any("Conv" in type(layer).__name__ for layer in self._model._flatten_layers()):
             return chunks(tasks, 1)
-        each = sum(value.nbytes for value in (*place.trainable, *place.fixed, *place.optimizer))
-        # As they are given, taken and returned, before anything is computed.
-        width = max(min(width, memory // max(3 * each, 1)), 1)
+        each = sum(value.nbytes for part in self._state_of(tasks[0]) for value in part)
+        width = self._bounded(width, each, min(memory, 3 * _CACHE) if on_cpu() else memory)
         while True:
             found = chunks(tasks, width)
             population, orders, rates = self._begun(*found)
@@ -96,11 +98,19 @@ class SideBySide:
                 return found
             width //= 2
 
-    def fastest(self, tasks: Sequence[Task], width: int) -> int:
-        """The width with the least time for a step of a member, measured on the first steps; at most this one's."""
-        found = {}
-        for tried in sorted({min(one, width, len(tasks)) for one in WIDTHS}):
+    @staticmethod
+    def _bounded(width: int, each: int, memory: int) -> int:
+        """As many of so many bytes, given, taken and returned, as have place before anything is computed."""
+        return max(min(width, memory // max(3 * each, 1)), 1)
+
+    def fastest(self, tasks: Sequence[Task], memory: int) -> int:
+        """The width with the least time for a step of a member, measured on the first steps, of those that fit."""
+        found: dict[int, float] = {}
+        each = sum(value.nbytes for part in self._state_of(tasks[0]) for value in part)
+        for tried in sorted({self._bounded(min(one, len(tasks)), each, memory) for one in WIDTHS}):
             population, orders, rates = self._begun(*chunks(tasks, tried))
+            if traced(population.memory, orders, rates) > memory and found:
+                continue
             steps = min(_STEPS, len(rates))
             seconds = traced(population.seconds, orders[:, : steps * self._size], rates[:steps])
             found[tried] = seconds / rates[0].size
@@ -163,6 +173,10 @@ class SideBySide:
         orders = np.stack([problem.order(tasks[row[0]][1], 0) for row in grid])
         table = np.stack([problem.rates(configuration) for configuration, _ in tasks], axis=1)
         return self._population, orders, table[: problem.steps(self._size)][:, grid]
+
+    def _state_of(self, task: Task) -> tuple[Values, Values, Values]:
+        place = self._start(task)[0]
+        return place.trainable, place.fixed, place.optimizer
 
     def _start(self, task: Task) -> tuple[Place, dict[str, Any]]:
         """Where a training begins, and the facts that are known then."""
