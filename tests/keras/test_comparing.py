@@ -7,6 +7,7 @@ from keras import layers
 
 import thalweg
 from thalweg import Configuration, UnsupportedError, UsageError
+from thalweg.keras import side_by_side
 from thalweg.keras.course import Course
 from thalweg.keras.optimizers import known, optimizer
 from thalweg.keras.population import Epoch
@@ -103,24 +104,25 @@ def test_the_order_of_the_examples(shuffle: bool | str, orders: list[np.ndarray]
 
 
 @on_jax
-def test_what_died_is_not_trained_on_and_the_others_are_what_they_were() -> None:
+def test_what_died_is_not_trained_on_and_the_others_are_what_they_were(monkeypatch) -> None:
+    monkeypatch.setattr(side_by_side, "_SHRINKING", 0.0)  # members that died leave the program at once
     counted = []
     options = {"optimizers": ["sgd"], "seeds": 2, "epochs": 6}
     mixed = thalweg.compare(
-        build, DATA, learning_rates=[0.01, 50.0, 60.0], progress=counted.append, **options
+        build, DATA, learning_rates=[0.01, 0.02, 50.0, 60.0, 70.0], progress=counted.append, **options
     )
-    alone = thalweg.compare(build, DATA, learning_rates=[0.01], **options)
-    for member, other in zip(sorted(alone, key=lambda m: m.seed), sorted(mixed, key=_key)[:2], strict=True):
+    alone = thalweg.compare(build, DATA, learning_rates=[0.01, 0.02], **options)
+    for member, other in zip(sorted(alone, key=_key), sorted(mixed, key=_key)[:4], strict=True):
         np.testing.assert_allclose(
             member.record.series["loss"].values, other.record.series["loss"].values, rtol=1e-5
         )
     dead = [m for m in mixed if m.configuration.learning_rate > 1.0]
     assert all(m.record.events[-1].detail["reason"] == "stopped" for m in dead)
     assert all(len(m.record.series["loss"]) < 6 * 5 for m in dead)
-    assert [s.diverged for s in mixed.summaries()] == [0, 2, 2]
+    assert [s.diverged for s in mixed.summaries()] == [0, 0, 2, 2, 2]
     last = counted[-1]
-    assert (last.done, last.total, last.diverged, last.share) == (6, 6, 4, 1.0)
-    assert last.best is not None and last.best[0].learning_rate == 0.01
+    assert (last.done, last.total, last.diverged, last.share) == (10, 10, 6, 1.0)
+    assert last.best is not None and last.best[0].learning_rate < 1.0
 
 
 @pytest.mark.parametrize(

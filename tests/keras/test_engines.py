@@ -14,8 +14,10 @@ from keras import layers
 import thalweg
 from thalweg import Configuration, UnsupportedError, UsageError
 from thalweg.keras import engines
+from thalweg.keras.kept import subject
 from thalweg.keras.side_by_side import _grid, chunks, kinds
 from thalweg.keras.workers import in_processes
+from thalweg.store.studies import run_folder
 
 pytestmark = pytest.mark.seam
 on_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="populations are compiled on JAX")
@@ -192,6 +194,17 @@ def test_another_training_has_a_study_of_its_own(tmp_path, changed: dict, what: 
 
     with pytest.raises(UsageError, match=r"another training .*model"):
         thalweg.compare(other, **given)
+
+
+@on_jax
+def test_each_member_keeps_its_own_model(tmp_path) -> None:
+    study = thalweg.compare(build, DATA, **{**OPTIONS, "schedules": ["constant"]}, folder=tmp_path)
+    for member in study:
+        folder = run_folder(tmp_path, int(member.folder.name))
+        model = subject(folder, member.record.info["kept"]).model
+        assert model.evaluate(*HELD, verbose=0)[0] == pytest.approx(member.final("validation_loss"), rel=1e-4)
+        assert float(model.optimizer.learning_rate) == pytest.approx(member.configuration.learning_rate)
+        assert type(model.optimizer).__name__.lower() == member.configuration.optimizer
 
 
 @on_jax

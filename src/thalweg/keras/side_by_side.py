@@ -29,6 +29,8 @@ WIDTHS = (1, 4, 16, 64)
 """Members in one program, among which the fastest is looked for."""
 _CACHE = 8 << 20
 """Bytes of values that the members of a program may have on a CPU until widths are measured."""
+_SHRINKING = 1.0
+"""Times the seconds of a compilation that are to be saved, for members that died to leave the program."""
 _STEPS = 8
 """So many are timed for that."""
 
@@ -146,7 +148,12 @@ class SideBySide:
                 break
             # A smaller program must be compiled first.
             small = _grid(tasks, sorted(alive))
-            if small.size <= grid.size // 2 and epoch and seconds * left / 2 > first - seconds:
+            saved = seconds * left / 2
+            if (
+                small.size <= grid.size // 2
+                and epoch
+                and saved > _SHRINKING * (self.compile_seconds or first)
+            ):
                 population.keep(np.array([[places[member] for member in row] for row in small]))
                 grid = small
         self.compile_seconds += max(first - self.step_seconds * steps * math.prod(shape), 0.0)
