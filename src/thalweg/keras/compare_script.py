@@ -31,7 +31,6 @@ class Wish:
     seeds: int
     epochs: int | None
     target: float | None
-    shuffle: bool | str | None = None
     engine: str = "auto"
     workers: int | None = None
     folder: Path | None = None
@@ -153,7 +152,7 @@ def _compared(
         batch_sizes=wish.batch_sizes or [given["batch_size"] or 32],
         seeds=wish.seeds,
         epochs=wish.epochs or given["epochs"],
-        shuffle=given["shuffle"] if wish.shuffle is None else wish.shuffle,
+        shuffle=given["shuffle"],
     )
 
     def folder_of(digits: str) -> Path:

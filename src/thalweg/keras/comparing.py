@@ -13,16 +13,15 @@ from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from thalweg.comparison import Configuration, Member
 from thalweg.comparison_study import ComparisonStudy
 from thalweg.errors import UsageError
-from thalweg.keras.arguments import FitArguments, arrays_of
+from thalweg.keras.arguments import FitArguments
 from thalweg.keras.engines import engine as engine_named
-from thalweg.keras.feed import Batch, mapped
+from thalweg.keras.given import arrays, positive
 from thalweg.keras.identity import identity
-from thalweg.keras.kept import keep_examples, weighted
+from thalweg.keras.kept import keep_examples
 from thalweg.keras.optimizers import optimizer as optimizer_named
 from thalweg.keras.problem import Problem, Task
 from thalweg.keras.schedules import Schedule, rates, schedule_name
@@ -134,18 +133,14 @@ def prepared(
     configurations: Iterable[Configuration] | None = None,
 ) -> tuple[Problem, list[Task]]:
     """What `compare` is to train; raises `UsageError` where that cannot be."""
-    training, validation = _arrays(data, "data"), None
-    if validation_data is not None:
-        validation = _arrays(validation_data, "validation_data")
-    if class_weight:
-        weights = weighted(training, {str(key): float(value) for key, value in class_weight.items()})
-        training = (*training[:2], weights.astype(keras.config.floatx()))
+    training = arrays(data, "data", class_weight)
+    validation = None if validation_data is None else arrays(validation_data, "validation_data")
     makers = _makers(optimizers)
     by_name = {schedule_name(schedule): schedule for schedule in schedules}
     beginnings = {initializer_name(one): one for one in initializers}
     if configurations is None:
         plan = [
-            Configuration(label, _rate(rate), schedule, initializer, _positive(size, "batch size"))
+            Configuration(label, _rate(rate), schedule, initializer, positive(size, "batch size"))
             for label, rate, schedule, initializer, size in product(
                 makers, learning_rates, by_name, beginnings, batch_sizes
             )
@@ -169,7 +164,7 @@ def prepared(
         build_model,
         training,
         validation,
-        _positive(epochs, "number of epochs"),
+        positive(epochs, "number of epochs"),
         makers,
         by_name,
         beginnings,
@@ -192,7 +187,7 @@ def trained(
     program runs.
     """
     if workers is not None:
-        _positive(workers, "number of workers")
+        positive(workers, "number of workers")
     train = engine_named(engine, workers)
     backend = "jax" if engine == "vmap" else keras.backend.backend()
     model = problem.built(tasks[0][0], 0)
@@ -279,30 +274,10 @@ def _makers(optimizers: Iterable[str | keras.optimizers.Optimizer]) -> dict[str,
     return makers
 
 
-def _arrays(data: Sequence[Any], name: str) -> Batch:
-    parts = tuple(data) if isinstance(data, list | tuple) else ()
-    if not 2 <= len(parts) <= 3:
-        raise UsageError(f"{name} is to be (inputs, targets) or (inputs, targets, sample weights) of arrays.")
-    arrays = arrays_of((*parts, None)[:3])
-    if arrays is None:
-        raise UsageError(f"{name} must be arrays of equal length that fit into memory.")
-    return mapped(_single, arrays)  # type: ignore[no-any-return]
-
-
-def _single(array: NDArray[Any]) -> NDArray[Any]:
-    return array.astype(keras.config.floatx()) if array.dtype.kind == "f" else array
-
-
 def _rate(rate: float) -> float:
     if not (isinstance(rate, int | float | np.floating) and np.isfinite(rate) and rate > 0.0):
         raise UsageError(f"A learning rate is a number above 0: got {rate!r}.")
     return float(rate)
-
-
-def _positive(count: Any, what: str) -> int:
-    if not (isinstance(count, int | np.integer) and count > 0):
-        raise UsageError(f"The {what} must be a whole number above 0: got {count!r}.")
-    return int(count)
 
 
 def initializer_name(initializer: Any) -> str:

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -159,8 +160,7 @@ def _memory() -> int:
     found = [on_device or machine]
     for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
-            with open(name) as file:  # noqa: PTH123
-                found.append(int(file.read()))
+            found.append(int(Path(name).read_text()))
         except (OSError, ValueError):
             continue
     return min(found) // 2

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import keras
-import numpy as np
 from keras import tree
 
+from thalweg.keras.kept import digest
 from thalweg.keras.problem import Problem
 
 
@@ -20,10 +20,10 @@ def identity(problem: Problem, model: keras.Model, backend: str) -> dict[str, st
     of a backbone. Of code that is not Keras's own the source is looked at.
     """
     return {
-        "training data": digest(problem.training),
-        "validation data": digest(problem.validation),
+        "training data": _digest(problem.training),
+        "validation data": _digest(problem.validation),
         "model": _text(_architecture(model)),
-        "first values": digest([keras.ops.convert_to_numpy(v.value) for v in model.weights if _plain(v)]),
+        "first values": digest(keras.ops.convert_to_numpy(v.value) for v in model.weights if _plain(v)),
         "code": _text("\n".join(_sources(problem, model))),
         "epochs": str(problem.epochs),
         "order of the examples": str(problem.shuffle),
@@ -31,15 +31,8 @@ def identity(problem: Problem, model: keras.Model, backend: str) -> dict[str, st
     }
 
 
-def digest(arrays: Any) -> str:
-    """SHA-256 of arrays, in hexadecimal."""
-    sha = hashlib.sha256()
-    for array in tree.flatten(arrays):
-        if array is not None:
-            values = np.ascontiguousarray(array)
-            sha.update(f"{values.dtype.str}{values.shape}".encode())
-            sha.update(values.tobytes() if values.dtype != object else repr(values.tolist()).encode())
-    return sha.hexdigest()
+def _digest(batch: Any) -> str:
+    return digest(leaf for leaf in tree.flatten(batch) if leaf is not None)
 
 
 def _plain(variable: keras.Variable) -> bool:

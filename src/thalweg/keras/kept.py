@@ -52,7 +52,7 @@ class Subject:
     def digests(self) -> dict[str, str]:
         """SHA-256 of the weights and of the examples, in hexadecimal."""
         leaves = [leaf for leaf in tree.flatten((self.training, self.validation)) if leaf is not None]
-        return {"weights": _digest(_values(_weights(self.model))), "examples": _digest(leaves)}
+        return {"weights": digest(_values(_weights(self.model))), "examples": digest(leaves)}
 
 
 def keep(
@@ -132,7 +132,7 @@ def model_file(
         compiled["optimizer"]["config"]["learning_rate"] = learning_rate
     file = io.BytesIO()
     _write(file, _arrays(json.dumps(configuration), weights, optimizer))
-    return file.getvalue(), {"weights": _digest(weights)}
+    return file.getvalue(), {"weights": digest(weights)}
 
 
 def _keep_model(folder: Path, model: keras.Model) -> Any:
@@ -143,7 +143,7 @@ def _keep_model(folder: Path, model: keras.Model) -> Any:
     configuration = json.dumps(keras.saving.serialize_keras_object(model))
     weights = _values(_weights(model))
     _write(folder / MODEL, _arrays(configuration, weights, _values(_optimizer(model))))
-    return {"weights": _digest(weights)}
+    return {"weights": digest(weights)}
 
 
 def _arrays(
@@ -242,7 +242,7 @@ def keep_examples(folder: Path, given: FitArguments, passed: Batch | None, total
         structures[name] = _noted(batch, arrays, name)
     _write(folder / EXAMPLES, {"structure": np.array(json.dumps(structures)), **arrays})
     return {
-        "digest": _digest(
+        "digest": digest(
             leaf for batch in parts.values() for leaf in tree.flatten(batch) if leaf is not None
         ),
         "training": len(tree.flatten(parts["training"][0])[0]),
@@ -329,7 +329,8 @@ def _values(variables: Iterable[Any]) -> list[NDArray[Any]]:
     return [np.asarray(keras.ops.convert_to_numpy(variable.value)) for variable in variables]
 
 
-def _digest(arrays: Iterable[Any]) -> str:
+def digest(arrays: Iterable[Any]) -> str:
+    """SHA-256 of arrays, in hexadecimal."""
     sha = hashlib.sha256()
     for array in arrays:
         values = np.ascontiguousarray(array)

@@ -32,6 +32,11 @@ class Place:
         held = (model.trainable_variables, model.non_trainable_variables, model.optimizer.variables)
         return cls(*([np.asarray(variable.value) for variable in variables] for variables in held))
 
+    @property
+    def bytes(self) -> int:
+        """What its values take."""
+        return sum(value.nbytes for value in (*self.trainable, *self.fixed, *self.optimizer))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Epoch:
@@ -87,6 +92,13 @@ class Population:
         self._steps = SideBySide(self._step)
         self._tests: Any = SideBySide(self._test, alike=True) if before is None else before._tests
         self._state: Any = None
+
+    @property
+    def lone(self) -> bool:
+        """Whether a program had better have one member: convolutions of several are a grouped one, slow on a CPU."""
+        from thalweg.keras.autodiff.jax import on_cpu
+
+        return on_cpu() and any("Conv" in type(layer).__name__ for layer in self._model._flatten_layers())
 
     def close(self) -> None:
         """Make the model as it was."""

@@ -67,15 +67,7 @@ class Problem:
 
         Raises `UsageError` where `build_model` makes no compiled model, `UnsupportedError` where its step fails.
         """
-        if keras.backend.backend() == "jax":
-            seed_everything(seed)  # as below, but for TensorFlow, which takes seconds to be loaded
-        else:
-            keras.utils.set_random_seed(seed)
-        model = self.build_model()
-        if not isinstance(model, keras.Model) or not getattr(model, "compiled", False):
-            raise UsageError("build_model is to return a compiled Keras model: call compile with its loss.")
-        sample = mapped(lambda array: array[: configuration.batch_size], self.training)
-        traced(model._symbolic_build, data_batch=sample)
+        model = model_of(seed, self.build_model, self.training, configuration.batch_size)
         initializer = self.initializers[configuration.initializer]
         if initializer is not None:
             for layer in model._flatten_layers(include_self=False):
@@ -109,6 +101,24 @@ class Problem:
             self._of_data = {key: value for key, value in before.facts.items() if key not in of_fit}
         kept = {} if self.kept is None else {"kept": dict(self.kept)}
         return {**info, **model_facts(model), **self._of_data, **of_fit, **kept}
+
+
+def model_of(
+    seed: int, build_model: Callable[[], keras.Model], training: Batch, batch_size: int
+) -> keras.Model:
+    """The model that is built from this seed, its variables made as a first batch would make them.
+
+    Raises `UsageError` where it is no compiled model, `UnsupportedError` where its step fails.
+    """
+    if keras.backend.backend() == "jax":
+        seed_everything(seed)  # as below, but for TensorFlow, which takes seconds to be loaded
+    else:
+        keras.utils.set_random_seed(seed)
+    model = build_model()
+    if not isinstance(model, keras.Model) or not getattr(model, "compiled", False):
+        raise UsageError("build_model is to return a compiled Keras model: call compile with its loss.")
+    traced(model._symbolic_build, data_batch=mapped(lambda array: array[:batch_size], training))
+    return model
 
 
 def traced(action: Callable[..., Any], *given: Any, **named: Any) -> Any:

@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.errors import UnsupportedError, UsageError
-from thalweg.keras.comparing import _arrays as arrays
-from thalweg.keras.comparing import _positive as positive
 from thalweg.keras.feed import Batch, mapped
+from thalweg.keras.given import arrays, positive
 from thalweg.keras.global_state import global_state_put_back, seed_everything
-from thalweg.keras.kept import weighted
 from thalweg.keras.optimizers import optimizer as optimizer_named
 from thalweg.keras.rebuilt import Rebuilder
 from thalweg.keras.streams import Streams
@@ -72,10 +70,7 @@ def lr_find(
             f"Populations are compiled on JAX, and Keras runs on {keras.backend.backend()}: set KERAS_BACKEND=jax "
             "before Keras is imported."
         )
-    training = arrays(data, "data")
-    if class_weight:
-        weights = weighted(training, {str(key): float(value) for key, value in class_weight.items()})
-        training = (*training[:2], weights.astype(keras.config.floatx()))
+    training = arrays(data, "data", class_weight)
     held = _sample(training) if validation_data is None else arrays(validation_data, "validation_data")
     positive(epochs, "number of epochs")
     positive(batch_size, "batch size")

@@ -15,7 +15,7 @@ from thalweg.errors import UnsupportedError
 from thalweg.keras.course import OWN, Course
 from thalweg.keras.kept import configuration_of, model_file
 from thalweg.keras.names import tensor_names
-from thalweg.keras.population import Place, Population, Values
+from thalweg.keras.population import Place, Population
 from thalweg.keras.problem import Problem, Task, traced
 from thalweg.store.studies import Trained
 
@@ -84,37 +84,30 @@ class SideBySide:
         """
         from thalweg.keras.autodiff.jax import on_cpu
 
-        self._start(tasks[0])
-        assert self._model is not None
-        if on_cpu() and any("Conv" in type(layer).__name__ for layer in self._model._flatten_layers()):
+        place = self._start(tasks[0])[0]
+        if self._population.lone:
             return chunks(tasks, 1)
-        each = sum(value.nbytes for part in self._state_of(tasks[0]) for value in part)
-        width = self._bounded(width, each, min(memory, 3 * _CACHE) if on_cpu() else memory)
+        width = _bounded(width, place, min(memory, 3 * _CACHE) if on_cpu() else memory)
         while True:
             found = chunks(tasks, width)
-            population, orders, rates = self._begun(*found)
+            first = self._begun(*found)
             begun = time.perf_counter()
-            fits = traced(population.memory, orders, rates) <= memory
+            fits = traced(self._population.memory, *first) <= memory
             self.compile_seconds += time.perf_counter() - begun
             if width == 1 or fits:
                 return found
             width //= 2
 
-    @staticmethod
-    def _bounded(width: int, each: int, memory: int) -> int:
-        """As many of so many bytes, given, taken and returned, as have place before anything is computed."""
-        return max(min(width, memory // max(3 * each, 1)), 1)
-
     def fastest(self, tasks: Sequence[Task], memory: int) -> int:
         """The width with the least time for a step of a member, measured on the first steps, of those that fit."""
         found: dict[int, float] = {}
-        each = sum(value.nbytes for part in self._state_of(tasks[0]) for value in part)
-        for tried in sorted({self._bounded(min(one, len(tasks)), each, memory) for one in WIDTHS}):
-            population, orders, rates = self._begun(*chunks(tasks, tried))
-            if traced(population.memory, orders, rates) > memory and found:
+        place = self._start(tasks[0])[0]
+        for tried in sorted({_bounded(min(one, len(tasks)), place, memory) for one in WIDTHS}):
+            orders, rates = self._begun(*chunks(tasks, tried))
+            if traced(self._population.memory, orders, rates) > memory and found:
                 continue
             steps = min(_STEPS, len(rates))
-            seconds = traced(population.seconds, orders[:, : steps * self._size], rates[:steps])
+            seconds = traced(self._population.seconds, orders[:, : steps * self._size], rates[:steps])
             found[tried] = seconds / rates[0].size
         return min(found, key=lambda one: found[one])
 
@@ -122,17 +115,13 @@ class SideBySide:
         """Train these in one program of this shape."""
         problem, count = self._problem, len(tasks)
         begun = time.perf_counter()
-        population, _, _ = self._begun(shape, [list(tasks)])
-        table = np.stack([problem.rates(configuration) for configuration, _ in tasks], axis=1)
-        courses = [Course() for _ in tasks]
-        grid = _grid(tasks, range(count), shape)
+        grid, table = self._placed(shape, tasks)
+        population, courses = self._population, [Course() for _ in tasks]
         alive, steps = set(range(count)), problem.steps(self._size)
         first = 0.0
         for epoch in range(problem.epochs):
             clock = time.perf_counter()
-            orders = np.stack([problem.order(tasks[row[0]][1], epoch) for row in grid])
-            rates = table[epoch * steps : (epoch + 1) * steps][:, grid]
-            found = traced(population.epoch, orders, rates)
+            found = traced(population.epoch, *self._epoch(tasks, grid, table, epoch))
             validated = traced(population.validate)
             seconds = time.perf_counter() - clock
             places = _places(grid)
@@ -167,23 +156,31 @@ class SideBySide:
         if self._model is not None:
             self._population.close()
 
-    def _begun(
-        self, shape: Shape, chunked: Sequence[Sequence[Task]]
-    ) -> tuple[Population, NDArray[np.int64], NDArray[np.float64]]:
-        """The population at the start of the first chunk, and its first epoch's orders and rates."""
-        tasks, problem = chunked[0], self._problem
+    def _placed(self, shape: Shape, tasks: Sequence[Task]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The members at their start: where each stands, and (steps, n) the rates of all their training."""
         wanted = {(seed, configuration.initializer) for configuration, seed in tasks}
         self._starts = {key: start for key, start in self._starts.items() if key in wanted}
         grid = _grid(tasks, range(len(tasks)), shape)
         places = [[self._start(tasks[member])[0] for member in row] for row in grid]
         self._population.begin(places)
-        orders = np.stack([problem.order(tasks[row[0]][1], 0) for row in grid])
-        table = np.stack([problem.rates(configuration) for configuration, _ in tasks], axis=1)
-        return self._population, orders, table[: problem.steps(self._size)][:, grid]
+        # A schedule is asked for the rate of each step: once for all seeds.
+        tables = {one: self._problem.rates(one) for one in {configuration for configuration, _ in tasks}}
+        return grid, np.stack([tables[configuration] for configuration, _ in tasks], axis=1)
 
-    def _state_of(self, task: Task) -> tuple[Values, Values, Values]:
-        place = self._start(task)[0]
-        return place.trainable, place.fixed, place.optimizer
+    def _epoch(
+        self, tasks: Sequence[Task], grid: NDArray[np.int64], table: NDArray[np.float64], epoch: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """What an epoch is given: the order of the examples of each row, and the rates."""
+        steps = self._problem.steps(self._size)
+        orders = np.stack([self._problem.order(tasks[row[0]][1], epoch) for row in grid])
+        return orders, table[epoch * steps : (epoch + 1) * steps][:, grid]
+
+    def _begun(
+        self, shape: Shape, chunked: Sequence[Sequence[Task]]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The members of the first chunk at their start, and what their first epoch is given."""
+        grid, table = self._placed(shape, chunked[0])
+        return self._epoch(chunked[0], grid, table, 0)
 
     def _start(self, task: Task) -> tuple[Place, dict[str, Any]]:
         """Where a training begins, and the facts that are known then."""
@@ -231,6 +228,11 @@ class SideBySide:
         record = course.record(facts, names, configuration, seed)
         member = Member.of(configuration, seed, record, keras.backend.backend(), seconds)
         return Trained(member, record, file, OWN)
+
+
+def _bounded(width: int, place: Place, memory: int) -> int:
+    """As many members, given, taken and returned, as have room before anything is computed; at least 1."""
+    return max(min(width, memory // max(3 * place.bytes, 1)), 1)
 
 
 def _grid(tasks: Sequence[Task], members: Iterable[int], shape: Shape | None = None) -> NDArray[np.int64]:

@@ -9,10 +9,9 @@ from keras import tree
 from numpy.typing import NDArray
 
 from thalweg.errors import UsageError
-from thalweg.keras.feed import Batch, mapped
-from thalweg.keras.global_state import seed_everything
+from thalweg.keras.feed import Batch
 from thalweg.keras.population import Place, Population
-from thalweg.keras.problem import traced
+from thalweg.keras.problem import model_of, traced
 
 WIDTH = 32
 """Members in one program."""
@@ -41,7 +40,6 @@ class Streams:
         self._starts: dict[int, Place] = {}
         self._orders: dict[int, list[NDArray[np.int64]]] = {}
         self._population: Population | None = None
-        self._convolves = False
         self._seeds: list[int] = []
         self._steps = 0
 
@@ -51,14 +49,10 @@ class Streams:
         return -(-self._count // self._size)
 
     def shape(self, seeds: Sequence[int], members: int) -> tuple[int, int]:
-        """How many seeds, and members of each, one program is to have.
-
-        Both are 1 for convolutions on a CPU: those of several members are a grouped one, which XLA does slowly.
-        """
-        from thalweg.keras.autodiff.jax import on_cpu
-
+        """How many seeds, and members of each, one program is to have."""
         self._start(seeds[0])
-        if on_cpu() and self._convolves:
+        assert self._population is not None
+        if self._population.lone:
             return 1, 1
         across = min(members, WIDTH)
         return max(min(WIDTH // across, len(seeds)), 1), across
@@ -95,7 +89,6 @@ class Streams:
             if self._population is None:
                 size = max(self._size, 256)
                 self._population = Population(model, self._training, self._validation, self._size, size)
-                self._convolves = any("Conv" in type(layer).__name__ for layer in model._flatten_layers())
         return self._starts[seed]
 
     def _order(self, seed: int, first: int, last: int) -> NDArray[np.int64]:
@@ -107,11 +100,7 @@ class Streams:
         return part[first - begin * self._count : last - begin * self._count]
 
     def _built(self, seed: int) -> keras.Model:
-        seed_everything(seed)
-        model = self._build()
-        if not isinstance(model, keras.Model) or not getattr(model, "compiled", False):
-            raise UsageError("build_model is to return a compiled Keras model: call compile with its loss.")
-        traced(model._symbolic_build, data_batch=mapped(lambda array: array[: self._size], self._training))
+        model = model_of(seed, self._build, self._training, self._size)
         if not model.trainable_variables:
             raise UsageError("No weight of the model is trainable: there is nothing to train.")
         model.optimizer = self._optimizer(1e-3)
