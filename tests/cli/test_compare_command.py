@@ -199,5 +199,15 @@ def test_options_that_cannot_be_read(wishes, options, words):
     assert not wishes
 
 
+def test_a_page_that_cannot_be_written_is_said_before_anything_is_trained(wishes, tmp_path):
+    (tmp_path / "study.toml").write_text("scripts = ['a.py', 'b.py']")
+    for given in ("train.py", str(tmp_path / "study.toml")):
+        result = ask(given, "--report", str(tmp_path / "nowhere" / "page.html"))
+        assert isinstance(result.exception, UsageError) and "cannot write the report to" in str(
+            result.exception
+        )
+    assert not wishes
+
+
 def test_seeds_are_a_whole_number(wishes):
     assert ask("--seeds", "0", "train.py").exit_code == 2 and not wishes

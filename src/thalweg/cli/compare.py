@@ -2,12 +2,10 @@
 
 import difflib
 import json
-import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +13,7 @@ import click
 import numpy as np
 from click.core import ParameterSource
 
-from thalweg.cli.output import progressing, say
+from thalweg.cli.output import prefer_jax, progressing, say, show, write_page, writing
 from thalweg.cli.study_file import StudyFile, read_study_file
 from thalweg.comparison_study import ComparisonStudy
 from thalweg.errors import UsageError
@@ -146,14 +144,16 @@ def _one(
     study: Path | None,
     **asked: Any,
 ) -> None:
-    from thalweg.render import ComparisonView, terminal
+    from thalweg.render import ComparisonView
 
     rates = _rates(learning_rates)
     sizes = _numbers(batch_sizes, "batch sizes")
     if any(size != int(size) for size in sizes):
         raise UsageError(f"batch sizes: {batch_sizes!r} is not a list of whole numbers with commas between.")
-    if find_spec("jax") is not None:
-        os.environ.setdefault("KERAS_BACKEND", "jax")
+    if report is not None:
+        with writing(report):
+            report.touch()  # rather known now than when all is trained
+    prefer_jax()
     from thalweg.keras.compare_script import Wish, compared_script  # Keras: seconds that no other should wait
 
     wish = Wish(
@@ -171,10 +171,11 @@ def _one(
             progress(standing_in_words(standing), standing.share)
 
         made, folder = compared_script(script, list(arguments), wish, told)
-    terminal().print(ComparisonView(made, full))
+    show(ComparisonView(made, full))
     say([f"the study is in {folder}: the same command goes on with it"])
     if report is not None:
-        click.echo(f"The page is at {made.report(report).absolute()}")
+        with writing(report):
+            click.echo(f"The page is at {made.report(report).absolute()}")
     if found is not None:
         numbers = [member.folder.name for member in made if member.folder is not None]
         found.write_text(json.dumps({"folder": str(folder), "members": numbers}), encoding="utf-8")
@@ -184,12 +185,13 @@ def _several(
     file: StudyFile, arguments: tuple[str, ...], options: Mapping[str, Any], asked: Mapping[str, Any]
 ) -> None:
     """Each problem in a process of its own, and what they say together."""
-    from thalweg.render import ProfilesView, profiles_page, terminal
+    from thalweg.render import ProfilesView, profiles_page
 
     if asked["study"] is not None:
         raise UsageError("--study is one folder, and each of several scripts has a study of its own.")
     if asked["report"] is not None:
-        asked["report"].touch()  # it can be written: rather known now
+        with writing(asked["report"]):
+            asked["report"].touch()  # rather known now than when all is trained
     given = [word for key, value in options.items() if value not in (None, "") for word in (key, str(value))]
     stems = [script.stem for script in file.scripts]
     names = stems if len(set(stems)) == len(stems) else [str(script) for script in file.scripts]
@@ -209,9 +211,9 @@ def _several(
             problems[names[number]] = ComparisonStudy(tuple(members), asked["target"])
             click.echo()
     profiles = Profiles(problems)
-    terminal().print(ProfilesView(profiles))
+    show(ProfilesView(profiles))
     if asked["report"] is not None:
-        asked["report"].write_text(profiles_page(profiles), encoding="utf-8")
+        write_page(asked["report"], profiles_page(profiles))
         click.echo(f"The page is at {asked['report'].absolute()}")
 
 

@@ -1,10 +1,8 @@
 """`thalweg lr-find`: the learning rate that suits a script's training."""
 
-import os
-
 import click
 
-from thalweg.cli.output import progressing, show
+from thalweg.cli.output import prefer_jax, progressing, show
 
 
 @click.command(
@@ -34,8 +32,8 @@ def lr_find(
     """Find the constant learning rate with which a script's `fit` ends with the lowest loss.
 
     The script runs up to its `fit`; model, optimizer, loss, data and epochs are taken from there, its callbacks are
-    left out. Short trainings at many rates are one compiled program, on JAX (KERAS_BACKEND=jax is set where it is
-    not). All that follows SCRIPT is the script's own.
+    left out. Short trainings at many rates are one compiled program, on JAX (KERAS_BACKEND=jax is set where
+    nothing else is and JAX is installed). All that follows SCRIPT is the script's own.
 
     \b
     Examples:
@@ -46,7 +44,7 @@ def lr_find(
     """
     from thalweg.render import RateSuggestionView
 
-    os.environ.setdefault("KERAS_BACKEND", "jax")
+    prefer_jax()
     from thalweg.keras.lr_find_script import suggestion_for_script  # Keras: seconds that no other should wait
 
     with progressing() as progress:

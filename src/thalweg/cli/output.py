@@ -1,10 +1,14 @@
 """What the commands write: answers to standard output, remarks about the source to standard error."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
 
 import click
 
+from thalweg.errors import UsageError
 from thalweg.record import Record
 
 
@@ -18,6 +22,27 @@ def show(renderable: object) -> None:
     with console.capture() as capture:
         console.print(renderable)
     click.echo(capture.get(), nl=False)
+
+
+def write_page(path: Path, text: str) -> None:
+    """Write an HTML page; raises `UsageError` where that cannot be done."""
+    with writing(path):
+        path.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Within it a report is written there; raises `UsageError` where that cannot be done."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot write the report to {str(path)!r}: {error.strerror or error}") from error
+
+
+def prefer_jax() -> None:
+    """Let Keras, which is not loaded yet, run on JAX where that is installed and nothing else was asked for."""
+    if find_spec("jax") is not None:
+        os.environ.setdefault("KERAS_BACKEND", "jax")
 
 
 @contextmanager

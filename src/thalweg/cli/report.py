@@ -7,7 +7,7 @@ import click
 
 from thalweg.cli.columns import naming
 from thalweg.cli.options import asked, choosing
-from thalweg.cli.output import notes
+from thalweg.cli.output import notes, write_page
 from thalweg.comparison_study import ComparisonStudy
 from thalweg.diagnosis import diagnose, page_of, page_of_study
 from thalweg.errors import UsageError
@@ -62,10 +62,7 @@ def report(
         text = page_of(record, diagnose(record, rules=wanted.rules), Path(source))
     if output.exists() and output.samefile(source):
         raise UsageError(f"{str(output)!r} is the log itself: the report would replace it")
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write the report to {str(output)!r}: {error.strerror or error}") from error
+    write_page(output, text)
     click.echo(f"The report is at {output.absolute()}")
 
 
