@@ -36,6 +36,12 @@ def bugs_raise(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
+def seeded():
+    """A test draws the same numbers alone and among others."""
+    pytest.importorskip("keras", exc_type=ImportError).utils.set_random_seed(20)
+
+
+@pytest.fixture(autouse=True)
 def every_fit_is_looked_at(monkeypatch):
     """However many fits the tests before made in this process."""
     pytest.importorskip("keras", exc_type=ImportError)

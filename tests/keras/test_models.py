@@ -362,17 +362,18 @@ def test_clipping_is_not_seen_in_the_gradient(tmp_path):
 
 
 def test_mixed_precision(tmp_path):
+    # Keras's own first scale, 2^15, overflows where a start has a loss above 2.
+    scaled = optimizers.LossScaleOptimizer(optimizers.SGD(0.1), initial_scale=2.0**10)
     keras.mixed_precision.set_global_policy("mixed_float16")
     try:
-        model = classifier(optimizer=optimizers.SGD(0.1), **SLOW)
+        model = classifier(optimizer=scaled, **SLOW)
     finally:
         keras.mixed_precision.set_global_policy("float32")
-    assert isinstance(model.optimizer, optimizers.LossScaleOptimizer)
     x = X[:48].copy()
     record = fitted(tmp_path / "run", model, x, Y[:48], batch_size=16, shuffle=False)
     watched(record, 6)
     ratio = record.series["update_norm"].values / record.series["gradient_norm"].values
-    assert ratio == pytest.approx(0.1, rel=1e-3)  # the scale of 2^15 is taken out of the gradient
+    assert ratio == pytest.approx(0.1, rel=1e-3)  # the scale of 2^10 is taken out of the gradient
     assert record.series["learning_rate"].values == pytest.approx(0.1)
     x[20] = np.nan
     record = fitted(tmp_path / "nan", model, x, Y[:48], batch_size=16, shuffle=False, epochs=1)
