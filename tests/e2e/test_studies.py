@@ -66,7 +66,7 @@ def test_kill_9_and_the_same_command_again(tmp_path):
     assert "Which valleys the seeds reached" in page and "The loss from seed 0 to seed 1" in page
 
 
-def test_a_worker_of_ray_is_killed_and_then_its_driver(tmp_path):
+def test_a_worker_of_ray_is_killed_and_its_work_is_done(tmp_path):
     needs("jax")
     if find_spec("ray") is None:
         pytest.skip("Ray is not installed")

@@ -1,7 +1,7 @@
 """Tests that train with Keras: on one backend a process (`KERAS_BACKEND`), without a GPU, our bugs raised.
 
-On JAX most of their time is XLA's, and many compile the same program: each process compiles it once. Processes do not
-share them, for what one is writing another would read.
+On JAX most of their time is XLA's, and many compile the same program: each process compiles it once, and quickly, but
+where bits are compared. Processes do not share them, for what one is writing another would read.
 """
 
 import os
@@ -15,6 +15,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 _programs = tempfile.TemporaryDirectory(prefix="thalweg-jax-", ignore_cleanup_errors=True)
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 os.environ["JAX_COMPILATION_CACHE_DIR"] = _programs.name
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,19 @@ from laboratory import (
 from thalweg import Watch
 
 optimizers = keras.optimizers
+
+
+@pytest.fixture(autouse=True)
+def compiled_as_for_users() -> Iterator[None]:
+    """The other tests have XLA hurry."""
+    if BACKEND != "jax":
+        yield
+        return
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
 
 
 @keras.saving.register_keras_serializable("laboratory")
