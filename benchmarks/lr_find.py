@@ -3,9 +3,10 @@
     python benchmarks/lr_find.py --output lr_find.jsonl             train, or go on where that was broken off
     python benchmarks/lr_find.py --output lr_find.jsonl --table     the tables of docs/lr_find.md
 
-Every task of `lr_find_tasks.JUDGED`, with SGD and with Adam, is trained with ten seeds at each of 22 rates from 1e-5
-to 100: the grid. From the start of each seed the range tests and `thalweg` (that start, and three others) suggest a
-rate, and the seed is trained at it for the whole budget. All trainings are members of populations (JAX).
+Every task of `lr_find_tasks.JUDGED` (or of another of its sets), with SGD and with Adam, is trained with ten seeds at
+each of 22 rates from 1e-5 to 100, the grid. From the start of each seed the range tests and `thalweg` (it, and
+three others) suggest a rate, and the seed is trained at it for the whole budget. All trainings are members of
+populations (JAX).
 
 Within: the median of the ten validation losses at the suggested rates is at most 10 % or one standard error (of the
 ten at the grid's best rate) above the median at the grid's best rate; a single training is held against the same
@@ -33,7 +34,7 @@ import numpy as np
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 sys.path.insert(0, str(Path(__file__).parent))
-from lr_find_tasks import DEVELOPED, JUDGED, Task
+from lr_find_tasks import DEVELOPED, FRESH, JUDGED, Task
 
 GRID = np.geomspace(1e-5, 100.0, 22)
 SEEDS = range(10)
@@ -41,6 +42,7 @@ MANY = 4
 """Rates in one program, each with all seeds."""
 RULES = ("Lightning", "fastai valley", "fastai minimum/10", "torch-lr-finder", "keras_lr_finder")
 OURS = "thalweg"
+SETS = {"judged": JUDGED, "fresh": FRESH, "developed": DEVELOPED}
 
 
 def lightning_rates(steps: int = 100) -> np.ndarray:
@@ -277,9 +279,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--table", action="store_true", help="print what is there, train nothing")
-    parser.add_argument(
-        "--developed", action="store_true", help="the tasks on which the method was made instead"
-    )
+    parser.add_argument("--tasks", choices=SETS, default="judged")
     options = parser.parse_args()
     rows = (
         [json.loads(line) for line in options.output.read_text().splitlines()]
@@ -288,7 +288,7 @@ def main() -> None:
     )
     if not options.table:
         there = {(row["task"], row["optimizer"]) for row in rows}
-        for name, task in (DEVELOPED if options.developed else JUDGED).items():
+        for name, task in SETS[options.tasks].items():
             for optimizer in ("sgd", "adam"):
                 if (name, optimizer) not in there:
                     rows.append(case(name, task, optimizer))

@@ -64,8 +64,9 @@ def cancer() -> tuple[Arrays, Arrays]:
     return split(scaled(found.data), found.target.astype("int32"), 380, 189)
 
 
-def copied(train: int = 1200) -> tuple[Arrays, Arrays]:
-    (x, _), (xv, _) = digits(train)
+def copied(parts: tuple[Arrays, Arrays]) -> tuple[Arrays, Arrays]:
+    """Each example is its own answer."""
+    (x, _), (xv, _) = parts
     return (x, x), (xv, xv)
 
 
@@ -136,6 +137,13 @@ def characters(train: int, held: int, length: int) -> tuple[Arrays, Arrays]:
     text = (SHARED / "text/tinyshakespeare.txt").read_text("utf-8")[:200_000]
     ids = np.unique(list(text), return_inverse=True)[1].astype("int32")
     windows = np.lib.stride_tricks.sliding_window_view(ids, length + 1)
+    return split(windows[:, :-1], windows[:, -1], train, held)
+
+
+def sunspots(train: int, held: int, months: int = 24) -> tuple[Arrays, Arrays]:
+    """The number of sunspots, in hundreds, after so many months."""
+    series = np.array([line[1] for line in rows("monthly-sunspots")[1:]], "float32") / 100
+    windows = np.lib.stride_tricks.sliding_window_view(series, months + 1)
     return split(windows[:, :-1], windows[:, -1], train, held)
 
 
@@ -257,7 +265,10 @@ JUDGED: dict[str, Task] = {
         400,
     ),
     "digits, autoencoder": Task(
-        copied, network((64,), dense(32), dense(8), dense(32), dense(64, "sigmoid"), loss="mse"), 32, 1000
+        lambda: copied(digits()),
+        network((64,), dense(32), dense(8), dense(32), dense(64, "sigmoid"), loss="mse"),
+        32,
+        1000,
     ),
     "mnist, 784-10-10": Task(lambda: pictures("mnist", 3000), network((784,), dense(10), ten), 32, 800),
     "fashion, normalised, dropout": Task(
@@ -310,3 +321,72 @@ JUDGED: dict[str, Task] = {
     ),
 }
 """On these it is judged."""
+
+FRESH: dict[str, Task] = {
+    "fashion, layers normalised": Task(
+        lambda: pictures("fashion_mnist", 4000, 1000, every=2),
+        network(
+            (196,),
+            *[
+                dense(64, None),
+                lambda k: k.LayerNormalization(),
+                lambda k: k.Activation("relu"),
+            ]
+            * 2,
+            ten,
+        ),
+        64,
+        800,
+    ),
+    "fashion, autoencoder": Task(
+        lambda: copied(pictures("fashion_mnist", 3000, every=2)),
+        network(
+            (196,),
+            dense(64),
+            dense(16),
+            dense(64),
+            dense(196, "sigmoid"),
+            loss="binary_crossentropy",
+        ),
+        64,
+        700,
+    ),
+    "mnist, convolutions, pooled": Task(
+        lambda: pictures("mnist", 2000, flat=False, every=2),
+        network(
+            (14, 14, 1),
+            lambda k: k.Conv2D(8, 3, activation="relu"),
+            lambda k: k.MaxPooling2D(2),
+            lambda k: k.Flatten(),
+            dense(32),
+            ten,
+        ),
+        32,
+        400,
+    ),
+    "cifar, two layers": Task(
+        lambda: pictures("cifar10_12k", 4000, 1000, every=4),
+        network((192,), dense(64), dense(64), ten),
+        64,
+        800,
+    ),
+    "mammography, rare": Task(
+        lambda: table("mammography", 6000, 3000, classes=True),
+        network((6,), dense(32), dense(32), yes, loss="binary_crossentropy"),
+        128,
+        600,
+    ),
+    "sunspots, absolute error": Task(
+        lambda: sunspots(2000, 700),
+        network((24,), dense(32), dense(32), one, loss="mae"),
+        32,
+        900,
+    ),
+    "messages, recurrent": Task(
+        lambda: messages(2500, 1000, length=20),
+        network((20,), *embedding(2000, 16), lambda k: k.GRU(16), yes, loss="binary_crossentropy"),
+        64,
+        500,
+    ),
+}
+"""So it was once more, when the method had long been finished: seven tasks that nobody had tried before."""
