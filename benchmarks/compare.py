@@ -301,7 +301,9 @@ def main() -> None:
                     "TF_CPP_MIN_LOG_LEVEL": "3",
                 }
                 command = [sys.executable, __file__, "--arm", arm, network, "--members", str(members)]
-                made = subprocess.run(command, env=settings, capture_output=True, text=True, check=True)
+                made = subprocess.run(command, env=settings, capture_output=True, text=True)
+                if made.returncode:
+                    sys.exit(f"{arm} failed:\n{made.stderr}")
                 found[arm].append(tuple(json.loads(made.stdout.splitlines()[-1])))
         limit = statistics.median(step for step, _ in found["by hand, JAX"])
         for arm, rows in found.items():
