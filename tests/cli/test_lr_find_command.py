@@ -69,7 +69,7 @@ def test_the_rate_its_interval_the_scripts_own_and_what_it_took(wishes):
     assert result.exit_code == 0, result.output
     assert wishes[1][2] == {"seeds": 4, "horizon": 0.25, "epochs": None, "fit": None}
     assert result.output.splitlines()[:4] == [
-        "Learning rate for adam: 0.0123, the best one being between 0.004 and 0.04 (81 % sure).",
+        "Learning rate for adam: 0.0123, the best one being between 0.004 and 0.04 (80 % sure).",
         "The script's own, 0.001, is 1/12.3 of that, and lies below these.",
         "Largest stable rate: 0.3; at 1 the loss rose or was not finite.",
         "To use it: learning_rate=0.0123",

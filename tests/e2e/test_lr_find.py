@@ -34,7 +34,7 @@ def test_the_rate_and_how_it_stands_to_the_scripts_own(ended):
     first, own, stable, use = found.out.splitlines()[:4]
     number = r"(\d\S*)"
     said = (
-        rf"Learning rate for adam: {number}, the best one being between {number} and {number} \(81 % sure\)\."
+        rf"Learning rate for adam: {number}, the best one being between {number} and {number} \(80 % sure\)\."
     )
     matched = re.fullmatch(said, first)
     assert matched, first
