@@ -97,8 +97,7 @@ def test_other_widths_are_tried_and_processes_take_over(monkeypatch) -> None:
     )
     alike(finals(thalweg.compare(build, DATA, **OPTIONS)), wide)
     assert len(tried) == 2 and set(tried) <= {1, 2}
-    monkeypatch.setattr(engines, "_WORTH", -1.0)
-    monkeypatch.setattr(engines, "_BUSY", 99.0)
+    monkeypatch.setattr(engines, "_IDLE", -1e9)
     here = []
     train = engines.SideBySide.train
     monkeypatch.setattr(

@@ -20,14 +20,13 @@ WIDTH = 64
 """Members in one program, unless another number is found to be faster."""
 _RAY_WIDTH = 16
 """Members in a task of Ray: small enough that a worker's death loses little."""
-_WORTH = 15.0
-"""Seconds of work that are left, for processes to be started."""
-_WORTH_COMPILING = 20.0
+_IDLE = 5.0
+"""Seconds that the cores would be idle, for worker processes to be worth it: they take ten to begin, but save about
+twice what is idle, for their one thread waits for no other."""
+_WORTH_COMPILING = 60.0
 """Times the seconds of a compilation that are left, for other widths to be tried."""
 _MACHINE = 8 << 30
 """Bytes of a machine that does not tell."""
-_BUSY = 0.95
-"""The share of the cores that one program must fill, for no others to be started."""
 
 Engine = Callable[[Problem, Sequence[Task], Told], Iterator[Trained]]
 
@@ -75,7 +74,7 @@ def _compiled(problem: Problem, tasks: Sequence[Task], told: Told, count: int) -
                     searched = True
                     width = trainer.fastest(rest, _memory())
                     shape, queue = chunks(rest, width)
-                if count > 1 and seconds > _WORTH and busy < _BUSY and on_cpu():
+                if count > 1 and seconds * (1.0 - busy) > _IDLE and on_cpu():
                     others = rest + [task for _, tasks in waiting for task in tasks]
                     yield from _chunked(problem, others, told, count, width)
                     return
