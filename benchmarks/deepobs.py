@@ -2,7 +2,7 @@
 
     python benchmarks/deepobs.py quadratic --seeds 10
     python benchmarks/deepobs.py quadratic --grid 1
-    python benchmarks/deepobs.py vae --seeds 1 --epochs 2
+    python benchmarks/deepobs.py vae --seeds 1 --epochs 7
 
 Schneider, Balles & Hennig, *DeepOBS: a deep learning optimizer benchmark suite*, ICLR 2019. The recipes are those of
 the package's version 1.1 on TensorFlow; the published figures are those of the runs that it brings with it, of
@@ -233,10 +233,10 @@ def stationary(seeds: int, epochs: int) -> None:
         begun = time.process_time()
         for member in vaes(name, seeds, epochs):
             minutes, begun = (time.process_time() - begun) / 60.0, time.process_time()
-            then = VAE_EPOCHS[name][epochs - 1] if epochs <= len(VAE_EPOCHS[name]) else np.nan
+            then = f"{VAE_EPOCHS[name][epochs - 1]:.5g}" if epochs <= len(VAE_EPOCHS[name]) else "-"
             found = thalweg.diagnose(member.record)
             print(
-                f"| {name} | {member.seed} | {epochs} | {then:.5g}, {VAE[name][1]} | "
+                f"| {name} | {member.seed} | {epochs} | {then}, {VAE[name][1]} | "
                 f"{member.final('validation_loss'):.5g} | {found.answer} {found.stages[-1].name} | {minutes:.2g} |",
                 flush=True,
             )
