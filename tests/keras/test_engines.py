@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -90,21 +91,30 @@ def test_other_widths_are_tried_and_processes_take_over(monkeypatch) -> None:
     wide = finals(thalweg.compare(build, DATA, **OPTIONS))
     monkeypatch.setattr(engines, "WIDTH", 2)
     monkeypatch.setattr(engines, "_WORTH_COMPILING", -1e9)
-    tried = []
-    fastest = engines.SideBySide.fastest
+    tried, here = [], []
+    fastest, train = engines.SideBySide.fastest, engines.SideBySide.train
     monkeypatch.setattr(
         engines.SideBySide, "fastest", lambda self, *given: tried.append(fastest(self, *given)) or tried[-1]
     )
-    alike(finals(thalweg.compare(build, DATA, **OPTIONS)), wide)
-    assert len(tried) == 2 and set(tried) <= {1, 2}
-    monkeypatch.setattr(engines, "_IDLE", -1e9)
-    here = []
-    train = engines.SideBySide.train
     monkeypatch.setattr(
         engines.SideBySide, "train", lambda self, *given: here.append(1) or train(self, *given)
     )
+    monkeypatch.setattr(engines, "_IDLE", 0.0)
+    cores_in_use(monkeypatch, 2.0)
+    alike(finals(thalweg.compare(build, DATA, workers=2, **OPTIONS)), wide)
+    assert len(tried) == 2 and set(tried) <= {1, 2}
+    assert len(here) > 2  # none elsewhere: no core is idle
+    here.clear()
+    cores_in_use(monkeypatch, 0.0)
     alike(finals(thalweg.compare(build, DATA, workers=2, **OPTIONS)), wide)
     assert len(here) == 1  # all others elsewhere
+
+
+def cores_in_use(monkeypatch, share: float) -> None:
+    """The processor's clock runs as if this share of all cores were busy."""
+    clock = time.perf_counter
+    fast = SimpleNamespace(perf_counter=clock, process_time=lambda: share * engines.cores() * clock())
+    monkeypatch.setattr(engines, "time", fast)
 
 
 def test_fit_in_workers_is_the_same_training(tmp_path) -> None:

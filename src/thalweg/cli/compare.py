@@ -13,7 +13,7 @@ import click
 import numpy as np
 from click.core import ParameterSource
 
-from thalweg.cli.output import prefer_jax, progressing, say, show, write_page, writing
+from thalweg.cli.output import check_writable, prefer_jax, progressing, say, show, write_page, writing
 from thalweg.cli.study_file import StudyFile, read_study_file
 from thalweg.comparison_study import ComparisonStudy
 from thalweg.errors import UsageError
@@ -150,9 +150,7 @@ def _one(
     sizes = _numbers(batch_sizes, "batch sizes")
     if any(size != int(size) for size in sizes):
         raise UsageError(f"batch sizes: {batch_sizes!r} is not a list of whole numbers with commas between.")
-    if report is not None:
-        with writing(report):
-            report.touch()  # rather known now than when all is trained
+    check_writable(report)
     prefer_jax()
     from thalweg.keras.compare_script import Wish, compared_script  # Keras: seconds that no other should wait
 
@@ -175,7 +173,8 @@ def _one(
     say([f"the study is in {folder}: the same command goes on with it"])
     if report is not None:
         with writing(report):
-            click.echo(f"The page is at {made.report(report).absolute()}")
+            page = made.report(report)
+        click.echo(f"The page is at {page.absolute()}")
     if found is not None:
         numbers = [member.folder.name for member in made if member.folder is not None]
         found.write_text(json.dumps({"folder": str(folder), "members": numbers}), encoding="utf-8")
@@ -189,9 +188,7 @@ def _several(
 
     if asked["study"] is not None:
         raise UsageError("--study is one folder, and each of several scripts has a study of its own.")
-    if asked["report"] is not None:
-        with writing(asked["report"]):
-            asked["report"].touch()  # rather known now than when all is trained
+    check_writable(asked["report"])
     given = [word for key, value in options.items() if value not in (None, "") for word in (key, str(value))]
     stems = [script.stem for script in file.scripts]
     names = stems if len(set(stems)) == len(stems) else [str(script) for script in file.scripts]

@@ -39,6 +39,13 @@ def writing(path: Path) -> Iterator[None]:
         raise UsageError(f"cannot write the report to {str(path)!r}: {error.strerror or error}") from error
 
 
+def check_writable(path: Path | None) -> None:
+    """Raise `UsageError` where no report can be written there: rather known now than when all is trained."""
+    if path is not None:
+        with writing(path):
+            path.touch()
+
+
 def prefer_jax() -> None:
     """Let Keras, which is not loaded yet, run on JAX where that is installed and nothing else was asked for."""
     if find_spec("jax") is not None:
